@@ -1,0 +1,1 @@
+"""Facts about a feature in, its detected phase with evidence out; pure."""

@@ -1,0 +1,42 @@
+"""What was read of one feature, before anything is concluded from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+
+from kitty_guardian.model.lanes import Lane
+from kitty_guardian.model.reports import Problem
+
+
+@attrs.frozen
+class WorkPackage:
+    """Where one work package stands.
+
+    Attributes:
+        lane: Its lane; one whose lane is written nowhere, or cannot be read, counts as planned: still to be done.
+        source: Where the lane was read: a place for people, such as `status.events.jsonl:12`.
+    """
+
+    lane: Lane
+    source: str
+
+
+@attrs.frozen
+class FeatureFacts:
+    """One feature as its files show it.
+
+    Attributes:
+        feature: Folder name below `kitty-specs/`.
+        work_packages: By id ("WP01"), in the order of their ids.
+        artifacts: Which of `spec.md` and `plan.md` exist as regular files.
+        changes_requested: Ids of the work packages whose latest review asks for changes.
+        problems: What could not be read.
+    """
+
+    feature: str
+    work_packages: Mapping[str, WorkPackage] = attrs.field(factory=dict)
+    artifacts: frozenset[str] = frozenset()
+    changes_requested: frozenset[str] = frozenset()
+    problems: tuple[Problem, ...] = ()

@@ -1,0 +1,134 @@
+"""Everything that can go wrong in kitty_guardian, as one family of errors with stable codes."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class GuardianError(Exception):
+    """The base of every error this package raises on purpose.
+
+    Attributes:
+        code: Stable, documented identifier for scripts.
+        exit_code: What a command line exits with (contract: 2 = usage, configuration or environment).
+        message: What happened and where, one sentence without a full stop.
+        hint: The command to run next, or None.
+    """
+
+    code: ClassVar[str] = "guardian.error"
+    exit_code: ClassVar[int] = 2
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class NotARepositoryError(GuardianError):
+    """There is no git work tree at the given place."""
+
+    code = "guardian.repository.missing"
+
+
+class NotAProjectError(GuardianError):
+    """The work tree holds no Spec Kitty project (neither `kitty-specs/` nor `.kittify/`)."""
+
+    code = "guardian.project.missing"
+
+
+class GitError(GuardianError):
+    """Git could not do what was asked of it."""
+
+    code = "guardian.git.failed"
+
+
+class PolicyError(GuardianError):
+    """`.kittify/guardian.toml` cannot be used: not TOML, an unknown key or a wrong value.
+
+    Attributes:
+        path: The file, as the caller named it, or None.
+        line: 1-based line of the first problem, or None where it has none.
+        key: Dotted key of the first problem, such as `phases.plan.allow`, or None where the file is not TOML.
+        problems: Every problem found, each with its place; the message holds them all.
+    """
+
+    code = "guardian.policy.invalid"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        path: str | None = None,
+        line: int | None = None,
+        key: str | None = None,
+        problems: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.path = path
+        self.line = line
+        self.key = key
+        self.problems = problems or (message,)
+
+
+class UnknownFeatureError(GuardianError):
+    """A feature was named that the project does not have."""
+
+    code = "guardian.feature.unknown"
+
+
+class UnboundFeatureError(GuardianError):
+    """The work tree is bound to no feature and unfinished features exist."""
+
+    code = "guardian.feature.unbound"
+
+
+class InvalidValueError(GuardianError):
+    """An argument cannot be understood (a duration, a phase, a path)."""
+
+    code = "guardian.value.invalid"
+
+
+class TerminalRequiredError(GuardianError):
+    """A person's way out was asked for by something that has no terminal."""
+
+    code = "guardian.terminal.required"
+
+
+class NotRunningError(GuardianError):
+    """No guardian runs for this work tree."""
+
+    code = "guardian.not-running"
+    exit_code = 1
+
+
+class NothingProtectedError(GuardianError):
+    """The configured source roots match no file, so nothing would be protected."""
+
+    code = "guardian.source.empty"
+    exit_code = 1
+
+
+class GuardianBusyError(GuardianError):
+    """The running guardian did not answer in time."""
+
+    code = "guardian.busy"
+
+
+class QuarantineError(GuardianError):
+    """A quarantine entry does not exist or cannot be brought back there."""
+
+    code = "guardian.quarantine"
+
+
+class RestoreRefusedError(GuardianError):
+    """Bringing the bytes back there is not allowed in this phase."""
+
+    code = "guardian.quarantine.refused"
+    exit_code = 1
+
+
+class WatchError(GuardianError):
+    """The file system cannot be watched well enough to call the work tree guarded."""
+
+    code = "guardian.watch"

@@ -1,0 +1,1 @@
+"""Frozen values and closed vocabularies that every other part speaks in; pure."""

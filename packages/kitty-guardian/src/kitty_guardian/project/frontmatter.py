@@ -1,0 +1,209 @@
+"""The YAML head of a work package file (facts, section 6.4).
+
+Text stays text: `0012`, `no` and dates are what was typed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import attrs
+
+from kitty_guardian.model.reports import Problem
+from kitty_guardian.project.trees import READ_LIMIT
+
+HEAD_LIMIT = 1 << 16
+"""Characters; the longest real head has about 10 000. Parsing time is bounded by this."""
+
+_BOM = b"\xef\xbb\xbf"
+_FENCE = "---"
+_CONFLICT = re.compile(r"^(?:<{7}|={7}|>{7}|\|{7})(?: |\r?$)", re.MULTILINE)
+_END = re.compile(r"^---[ \t]*\r?$", re.MULTILINE)
+_TOP_KEY = re.compile(r"^([^\s#\-'\"][^:\n]*?)\s*:(?=\s)", re.MULTILINE)
+_DEEPEST = 64
+_TEXT = "tag:yaml.org,2002:str"
+
+
+@attrs.frozen
+class Field:
+    """One top-level value.
+
+    Attributes:
+        value: The scalar's text as it was typed, without quotes; None for anything that is not plain text: a list, a
+            mapping, an alias, a value under a tag.
+        line: 1-based line in the file.
+    """
+
+    value: str | None
+    line: int
+
+
+@attrs.frozen
+class Frontmatter:
+    """What the head of one file says.
+
+    Attributes:
+        fields: Its top-level values by key.
+        problems: Why it, or a part of it, could not be read.
+    """
+
+    fields: Mapping[str, Field] = attrs.field(factory=dict)
+    problems: tuple[Problem, ...] = ()
+
+
+class _UnreadableError(Exception):
+    """Why a head could not be read: 1-based line or None, and what is wrong there."""
+
+    def __init__(self, line: int | None, message: str) -> None:
+        super().__init__(message)
+        self.line = line
+        self.message = message
+
+
+def read_frontmatter(data: bytes, path: str) -> Frontmatter:
+    """Parses the head of a work package file. No tag is ever acted on, and nothing is read from a broken head.
+
+    Args:
+        data: The whole file; a byte order mark and CRLF line ends are fine.
+        path: Where it is, for problems.
+    """
+    try:
+        fields, doubled = _parse(_head(data))
+    except _UnreadableError as error:
+        return Frontmatter(problems=(Problem(path, error.line, error.message),))
+    # With a key twice, which of the two is meant is anyone's guess: nothing of the head counts (as upstream has it).
+    if doubled:
+        return Frontmatter(
+            problems=tuple(Problem(path, key.line, f"has the key {key.value!r} twice") for key in doubled)
+        )
+    return Frontmatter(fields)
+
+
+def check_frontmatter(data: bytes, path: str) -> tuple[Problem, ...]:
+    """Problems of a head whose fields are not needed, at a small part of the price of parsing it.
+
+    Everything is found but YAML that is broken in itself; only a key that seems to be there twice is looked at closely.
+    """
+    try:
+        keys = _TOP_KEY.findall(_head(data))
+    except _UnreadableError as error:
+        return (Problem(path, error.line, error.message),)
+    return read_frontmatter(data, path).problems if len(keys) != len(set(keys)) else ()
+
+
+def _head(data: bytes) -> str:
+    """The text between the fences.
+
+    Raises:
+        _UnreadableError: There is none, or it should not be parsed.
+    """
+    if len(data) > READ_LIMIT:
+        raise _UnreadableError(None, f"is longer than {READ_LIMIT >> 20} MiB and was not read")
+    if (nul := data.find(b"\0")) >= 0:
+        raise _UnreadableError(_line_at(data, nul), "holds a NUL byte")
+    body = data.removeprefix(_BOM)
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise _UnreadableError(_line_at(body, error.start), "is not UTF-8") from error
+    first, _, rest = text.partition("\n")
+    if first.rstrip() != _FENCE:
+        raise _UnreadableError(1, "does not begin with frontmatter (a line of three dashes)")
+    if (end := _END.search(rest)) is None:
+        raise _UnreadableError(1, "has frontmatter without an end (a second line of three dashes)")
+    head = rest[: end.start()]
+    if len(head) > HEAD_LIMIT:
+        raise _UnreadableError(1, f"has frontmatter longer than {HEAD_LIMIT >> 10} KiB, which was not read")
+    if (conflict := _CONFLICT.search(head)) is not None:
+        raise _UnreadableError(_line_in(head, conflict.start()), "holds the markers of an unresolved merge conflict")
+    return head
+
+
+def _parse(head: str) -> tuple[dict[str, Field], list[Field]]:
+    """Fields by key, and every key that its mapping, at any depth, has already.
+
+    Works on parser events: nothing is constructed, aliases are not followed, and depth is bounded (libyaml's own
+    composer recurses in C, where 30 000 brackets end the process).
+
+    Raises:
+        _UnreadableError: It is not YAML, not one mapping, or nested too deeply.
+    """
+    import yaml  # noqa: PLC0415 - costs 40 ms, and many readings need no YAML
+
+    outline = _Outline()
+    try:
+        for event in yaml.parse(head, Loader=getattr(yaml, "CBaseLoader", yaml.BaseLoader)):
+            line = 2 if event.start_mark is None else event.start_mark.line + 2
+            match event:
+                case yaml.ScalarEvent():
+                    outline.node(event.value if event.tag in (None, _TEXT) else None, line)
+                case yaml.AliasEvent():
+                    outline.node(None, line)
+                case yaml.CollectionStartEvent():
+                    outline.node(None, line, opens=isinstance(event, yaml.MappingStartEvent))
+                case yaml.CollectionEndEvent():
+                    outline.end()
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = 2 if mark is None else mark.line + 2
+        raise _UnreadableError(line, f"is not valid YAML: {error.problem or error.context}") from error
+    except yaml.reader.ReaderError as error:
+        line = _line_in(head, error.position)
+        raise _UnreadableError(line, f"is not valid YAML: {error.reason}") from error
+    return outline.fields, outline.doubled
+
+
+class _Outline:
+    """Follows where in the document the parser is."""
+
+    def __init__(self) -> None:
+        self.fields: dict[str, Field] = {}
+        self.doubled: list[Field] = []
+        self._levels: list[_Mapping | None] = []  # None: a sequence
+        self._has_root = False
+
+    def node(self, text: str | None, line: int, *, opens: bool | None = None) -> None:
+        """A node begins: `text` if it is a plain scalar; `opens`: it is a mapping (True) or a sequence (False)."""
+        if not self._levels:
+            if self._has_root or not opens:
+                raise _UnreadableError(line, "has frontmatter that is not one mapping")
+            self._has_root = True
+        elif (mapping := self._levels[-1]) is not None:
+            self._in_mapping(mapping, text, line)
+        if opens is not None:
+            if len(self._levels) == _DEEPEST:
+                raise _UnreadableError(line, "has frontmatter that is nested too deeply")
+            self._levels.append(_Mapping() if opens else None)
+
+    def end(self) -> None:
+        """The innermost mapping or sequence ends."""
+        self._levels.pop()
+
+    def _in_mapping(self, mapping: _Mapping, text: str | None, line: int) -> None:
+        if mapping.at_value:
+            if len(self._levels) == 1 and mapping.key is not None:
+                self.fields[mapping.key.value or ""] = Field(text, mapping.key.line)
+            mapping.at_value = False
+            return
+        mapping.at_value = True
+        mapping.key = None if text is None else Field(text, line)
+        if mapping.key is not None and text is not None:
+            if text in mapping.seen:
+                self.doubled.append(mapping.key)
+            mapping.seen.add(text)
+
+
+@attrs.define
+class _Mapping:
+    seen: set[str] = attrs.field(factory=set)
+    key: Field | None = None
+    at_value: bool = False
+
+
+def _line_at(data: bytes, position: int) -> int:
+    return data.count(b"\n", 0, position) + 1
+
+
+def _line_in(head: str, position: int) -> int:
+    return head.count("\n", 0, max(position, 0)) + 2  # the fence is line 1

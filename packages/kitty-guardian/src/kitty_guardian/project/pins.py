@@ -1,0 +1,198 @@
+"""The phase that is enforced: what was recorded, never what the files look like (enforcement model, section 1).
+
+Before there is an event store, the record is the *adoption*: what `guardian start` found in HEAD, kept in the git
+directory where no work tree write reaches it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, Self, TypeVar
+
+import attrs
+
+from kitty_guardian.errors import GuardianError
+from kitty_guardian.model.phases import Phase
+from kitty_guardian.project.repository import Worktree
+from kitty_guardian.rules.situation import FeatureState
+
+_T = TypeVar("_T")
+
+SCHEMA = "spec-kitty/adoption/1"
+
+
+class AdoptionError(GuardianError):
+    """The adoption record exists and cannot be used."""
+
+    code: ClassVar[str] = "guardian.adoption.invalid"
+
+
+class PhaseStore(Protocol):
+    """Whatever recorded the phases of features."""
+
+    def phase_of(self, feature: str) -> Phase | None:
+        """The recorded phase of `feature` (a folder name below `kitty-specs/`), or None when nothing was recorded."""
+
+
+def effective_phase(store: PhaseStore, feature: str, worktree: Worktree) -> Phase:  # noqa: ARG001 - see below
+    """The phase that is enforced for `feature` in `worktree`; files that an agent can write never move it.
+
+    A feature without a record is in research. `worktree` is part of the question because the event store will
+    answer for the work package that the work tree was made for; an adoption record is one work tree's already.
+    """
+    return store.phase_of(feature) or Phase.RESEARCH
+
+
+def _aware(_instance: object, _attribute: object, value: datetime) -> None:
+    if value.tzinfo is None:
+        raise ValueError("the time of an adoption needs its offset from UTC")
+
+
+@attrs.frozen
+class Adoption:
+    """What one work tree's guardian took over as recorded truth, and from where; a `PhaseStore`.
+
+    Attributes:
+        at: When it was recorded; aware.
+        head: The commit it was read from, or None when HEAD was unborn.
+        bound: The features the work tree is bound to; empty when none is active.
+        every: Whether every unfinished feature was asked for (`--all`).
+        features: State of every feature known then, by folder name.
+        reasons: What a person gave with `--accept-current`, oldest first.
+    """
+
+    at: datetime = attrs.field(validator=_aware)
+    head: str | None
+    bound: tuple[str, ...]
+    every: bool
+    features: Mapping[str, FeatureState]
+    reasons: tuple[str, ...] = ()
+
+    def phase_of(self, feature: str) -> Phase | None:
+        """The recorded phase of `feature`, or None when it was not known at adoption."""
+        state = self.features.get(feature)
+        return None if state is None else state.phase
+
+    def to_json(self) -> dict[str, Any]:
+        """The record as JSON types, with its `schema`."""
+        return {
+            "schema": SCHEMA,
+            "at": self.at.isoformat(),
+            "head": self.head,
+            "bound": list(self.bound),
+            "every": self.every,
+            "features": {
+                name: {
+                    "phase": state.phase.value,
+                    "finished": state.finished,
+                    "changes_requested": state.changes_requested,
+                }
+                for name, state in sorted(self.features.items())
+            },
+            "reasons": list(self.reasons),
+        }
+
+    @classmethod
+    def from_json(cls, document: object) -> Self:
+        """The record that `to_json` gave.
+
+        Raises:
+            ValueError: It is not one; the message names the field.
+        """
+        fields = _expect(document, dict, "document")
+        if fields.get("schema") != SCHEMA:
+            raise ValueError(f"schema is {fields.get('schema')!r}, not {SCHEMA!r}")
+        head = fields.get("head")
+        features = _expect(fields.get("features"), dict, "features")
+        return cls(
+            at=datetime.fromisoformat(_expect(fields.get("at"), str, "at")),
+            head=None if head is None else _expect(head, str, "head"),
+            bound=_texts(fields.get("bound"), "bound"),
+            every=_expect(fields.get("every"), bool, "every"),
+            features={name: _state(name, state) for name, state in features.items()},
+            reasons=_texts(fields.get("reasons"), "reasons"),
+        )
+
+    @classmethod
+    def read(cls, path: os.PathLike[str]) -> Self | None:
+        """The record at `path`, or None when there is none.
+
+        Raises:
+            AdoptionError: It is there and cannot be used; what is enforced is not guessed.
+        """
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        except (OSError, UnicodeDecodeError) as error:
+            raise _unusable(path, error) from error
+        try:
+            return cls.from_json(json.loads(text))
+        except (ValueError, RecursionError) as error:
+            raise _unusable(path, error) from error
+
+    def write(self, path: os.PathLike[str]) -> None:
+        """Replaces the record at `path` in one step: a crash leaves the old one or the new one.
+
+        Missing directories above it are made. The file is readable by its owner only.
+
+        Raises:
+            OSError: It cannot be written; the old record is untouched.
+        """
+        target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        data = json.dumps(self.to_json(), indent=2, ensure_ascii=True).encode("ascii") + b"\n"
+        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).replace(target)
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                Path(name).unlink()
+            raise
+        _sync_directory(target.parent)
+
+
+def _expect(value: object, kind: type[_T], field: str) -> _T:
+    if not isinstance(value, kind):
+        raise ValueError(f"{field} is {type(value).__name__}, not {kind.__name__}")  # noqa: TRY004 - one error for bad data
+    return value
+
+
+def _texts(value: object, field: str) -> tuple[str, ...]:
+    items: list[object] = _expect(value, list, field)
+    return tuple(_expect(item, str, field) for item in items)
+
+
+def _state(name: str, value: object) -> FeatureState:
+    where = f"features.{name}"
+    fields: dict[str, object] = _expect(value, dict, where)
+    return FeatureState(
+        phase=Phase(_expect(fields.get("phase"), str, f"{where}.phase")),
+        finished=_expect(fields.get("finished"), bool, f"{where}.finished"),
+        changes_requested=_expect(fields.get("changes_requested"), bool, f"{where}.changes_requested"),
+    )
+
+
+def _unusable(path: os.PathLike[str], error: Exception) -> AdoptionError:
+    return AdoptionError(
+        f"the adoption record {os.fspath(path)} cannot be used: {error}",
+        hint="record it anew from HEAD with: spec-kitty guardian restart",
+    )
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,159 @@
+"""Which git work tree a place belongs to, and whether it holds a Spec Kitty project."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+
+import attrs
+
+from kitty_guardian.errors import GitError, NotAProjectError, NotARepositoryError
+from kitty_guardian.project.git import Git, failure
+from kitty_paths import RepositoryState
+
+PROJECT_DIRECTORIES = ("kitty-specs", ".kittify")
+"""A work tree that holds one of these at its top is a Spec Kitty project (facts, section 6)."""
+
+_ASKED = (
+    "--is-bare-repository",
+    "--is-inside-git-dir",  # these two are answered before git refuses the next one
+    "--show-toplevel",
+    "--absolute-git-dir",
+    "--git-common-dir",
+)
+_HINT = "run it inside the work tree of a git repository, or make one with: git init"
+
+
+@attrs.frozen
+class Worktree:
+    """One git work tree, the main one or a linked one.
+
+    Attributes:
+        root: Its top directory; absolute, without symbolic links.
+        git_dir: Its own part of the repository (`.git`, or `.git/worktrees/<name>` of the main one); absolute.
+        common_dir: What all work trees of the repository share; equals `git_dir` in the main one; absolute.
+        environment: The environment git is run with, cleaned; None: the process's own.
+    """
+
+    root: Path
+    git_dir: Path
+    common_dir: Path
+    environment: Mapping[str, str] | None = attrs.field(default=None, repr=False, eq=False)
+
+    @property
+    def is_linked(self) -> bool:
+        """Whether this is a further work tree, made by `git worktree add`."""
+        return self.git_dir != self.common_dir
+
+    @cached_property
+    def git(self) -> Git:
+        """Git, pinned to this work tree and its repository."""
+        return Git(self.root, git_dir=self.git_dir, env=self.environment)
+
+    @property
+    def state(self) -> RepositoryState:
+        """Where enforcement state of this work tree is kept."""
+        return RepositoryState.at(self.git_dir, self.common_dir)
+
+    def head_commit(self) -> str | None:
+        """The object id HEAD resolves to, or None on a branch without a commit.
+
+        Raises:
+            GitError: HEAD is there but cannot be resolved; an unreadable HEAD is not a new repository.
+        """
+        status, output = self.git.attempt("rev-parse", "--verify", "--quiet", "HEAD", accept=(0, 1, 128))
+        if status == 0:
+            return output.decode("ascii").strip()
+        branch = self._symbolic_head()
+        if branch is None or self.git.attempt("show-ref", "--verify", "--quiet", branch, accept=(0, 1, 128))[0] == 0:
+            raise self._broken_head()
+        # A ref that exists but holds nonsense is broken, while show-ref says "no such ref".
+        where = self.git.text("rev-parse", "--git-path", branch)
+        if os.path.lexists(self.root / where) and not (self.root / where).is_dir():
+            raise self._broken_head()
+        return None
+
+    def head_branch(self) -> str | None:
+        """The branch HEAD is on, without `refs/heads/`, born or not; None when HEAD is detached.
+
+        Raises:
+            GitError: Git could not read HEAD.
+        """
+        branch = self._symbolic_head()
+        return None if branch is None else branch.removeprefix("refs/heads/")
+
+    def _symbolic_head(self) -> str | None:
+        status, output = self.git.attempt("symbolic-ref", "--quiet", "HEAD")
+        return None if status else os.fsdecode(output.removesuffix(b"\n"))
+
+    def _broken_head(self) -> GitError:
+        return GitError(f"HEAD of {self.root} cannot be resolved", hint="look at it with: git fsck")
+
+
+def find_worktree(start: Path, *, env: Mapping[str, str] | None = None) -> Worktree:
+    """The work tree that `start` lies in; one git call.
+
+    Git itself is asked, so linked work trees, relative `gitdir` pointers and submodules (each its own repository) are
+    found as git finds them; `GIT_DIR` and its kin are ignored.
+
+    Args:
+        start: A directory or a file in the work tree.
+        env: The environment for git, cleaned; None: the process's own.
+
+    Raises:
+        NotARepositoryError: No repository, a bare one, or a place inside the repository's own directory.
+        GitError: Git is missing, or refuses the repository (then with git's own remedy as the hint).
+    """
+    place = Path(os.path.realpath(start))
+    if not place.is_dir():
+        place = place.parent
+    if not place.is_dir():
+        raise NotARepositoryError(f"{start} does not exist", hint=_HINT)
+    git = Git(place, env=env)
+    status, output, stderr = git.inspect("rev-parse", *_ASKED)
+    answers = os.fsdecode(output).removesuffix("\n").split("\n")
+    if answers[:1] == ["true"]:
+        raise NotARepositoryError(f"{start} is a bare git repository: it has no work tree to guard", hint=_HINT)
+    if answers[1:2] == ["true"]:
+        raise NotARepositoryError(f"{start} is inside a repository's .git directory, not in its work tree", hint=_HINT)
+    if status != 0:
+        error = failure(("rev-parse", *_ASKED), status, stderr)
+        if b"not a git repository" in stderr:
+            raise NotARepositoryError(f"{start} is not in a git repository", hint=_HINT) from error
+        raise error
+    if len(answers) != len(_ASKED):
+        raise NotARepositoryError(f"{start}: a path of this repository contains a line break", hint="rename it")
+    root, git_dir, common_dir = (Path(os.path.realpath(place / answer)) for answer in answers[2:])
+    return Worktree(root, git_dir, common_dir, env)
+
+
+def is_project(worktree: Worktree) -> bool:
+    """Whether the work tree, or what HEAD holds of it (a sparse checkout may leave it out), is a Spec Kitty project.
+
+    Raises:
+        GitError: Git could not read HEAD.
+    """
+    if any(_is_directory(worktree.root / name) for name in PROJECT_DIRECTORIES):
+        return True
+    head = worktree.head_commit()
+    return head is not None and bool(worktree.git.run("ls-tree", "-d", "-z", head, "--", *PROJECT_DIRECTORIES))
+
+
+def require_project(worktree: Worktree) -> None:
+    """Does nothing in a Spec Kitty project.
+
+    Raises:
+        NotAProjectError: Neither `kitty-specs/` nor `.kittify/` exists.
+        GitError: Git could not read HEAD.
+    """
+    if not is_project(worktree):
+        raise NotAProjectError(
+            f"{worktree.root} is not a Spec Kitty project: it has neither kitty-specs/ nor .kittify/",
+            hint="run it in a Spec Kitty project, or start one with: mkdir -p kitty-specs/001-my-feature",
+        )
+
+
+def _is_directory(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()

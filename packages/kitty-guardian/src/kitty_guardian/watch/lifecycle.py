@@ -1,0 +1,277 @@
+"""Starting, stopping and asking the guardian of a work tree."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from kitty_guardian.errors import GuardianBusyError, GuardianError, NotRunningError
+from kitty_guardian.project.repository import Worktree, find_worktree, require_project
+from kitty_guardian.watch.control import Refused, ask
+from kitty_guardian.watch.locking import holding, is_held
+
+_START_SECONDS = 120.0
+_STOP_SECONDS = 20.0
+_POLL_SECONDS = 0.02
+
+
+@attrs.frozen
+class Status:
+    """How the guardian of a work tree stands.
+
+    Attributes:
+        running: Whether one runs.
+        pid: Its process id, or None.
+        worktree: The work tree; absolute.
+        feature: The bound feature if it is one, or None.
+        features: The bound features, each with its effective phase.
+        phase: Their effective phase if it is one, or None.
+        mode: `enforce`, `strict` or `observe`; None when not running.
+        healthy: Whether everything is held as promised.
+        level: `watching`, `observing`, `paused`, `degraded` or `off`.
+        violations: How many violations the trail holds.
+        protected_files: How many files and links have a legal record.
+        notes: Sentences about what is not as it should be.
+    """
+
+    running: bool
+    pid: int | None
+    worktree: str
+    feature: str | None
+    features: Mapping[str, str]
+    phase: str | None
+    mode: str | None
+    healthy: bool
+    level: str
+    violations: int
+    protected_files: int
+    notes: tuple[str, ...] = ()
+
+
+@attrs.frozen
+class RootCount:
+    """A source root and how many files it holds."""
+
+    root: str
+    files: int
+
+
+@attrs.frozen
+class Change:
+    """Something that had changed while nobody watched, and where it is now."""
+
+    path: str
+    operation: str
+    action: str
+    quarantine_id: str | None
+
+
+@attrs.frozen
+class StartReport:
+    """What `start` did.
+
+    Attributes:
+        already_running: Whether a guardian ran already; then nothing else was done.
+        status: How it stands.
+        protected: The source roots.
+        changed: What had changed while nobody watched.
+        notes: Sentences about the binding and what could not be read.
+    """
+
+    already_running: bool
+    status: Status
+    protected: tuple[RootCount, ...] = ()
+    changed: tuple[Change, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@attrs.frozen
+class StopReport:
+    """What `stop` found.
+
+    Attributes:
+        was_running: Whether a guardian ran.
+        pid: Its process id, or None.
+    """
+
+    was_running: bool
+    pid: int | None
+
+
+def start(
+    where: Path, *, feature: str | None = None, every: bool = False, accept_current: str | None = None,
+    foreground: bool = False,
+) -> StartReport:  # fmt: skip
+    """Guard the work tree that `where` lies in; returns when it is watched.
+
+    Args:
+        where: Any place in the work tree.
+        feature: The feature to bind the work tree to.
+        every: Guard every unfinished feature instead.
+        accept_current: Take the tree as it is for legal, for this reason.
+        foreground: Stay in this process until stopped.
+
+    Raises:
+        NotARepositoryError, NotAProjectError, PolicyError, UnknownFeatureError, UnboundFeatureError,
+        NothingProtectedError, WatchError: It cannot be guarded; the message says why.
+    """
+    return _start(
+        where, feature=feature, every=every, accept_current=accept_current, foreground=foreground, fresh=False
+    )
+
+
+def restart(
+    where: Path, *, feature: str | None = None, every: bool = False, accept_current: str | None = None,
+    foreground: bool = False,
+) -> StartReport:  # fmt: skip
+    """Stop, and start with the phase read anew from HEAD; arguments and errors as for `start`."""
+    stop(where, reason="restart")
+    return _start(where, feature=feature, every=every, accept_current=accept_current, foreground=foreground, fresh=True)
+
+
+def _start(
+    where: Path, *, feature: str | None, every: bool, accept_current: str | None, foreground: bool, fresh: bool
+) -> StartReport:
+    worktree = find_worktree(where)
+    require_project(worktree)
+    request = {"feature": feature, "every": every, "accept_current": accept_current, "fresh": fresh}
+    state = worktree.state.guardian
+    with holding(Path(state.start_lock), timeout=_START_SECONDS):
+        if is_held(Path(state.lock)):
+            return StartReport(already_running=True, status=status(where))
+        if not foreground:
+            return _report(_spawn(worktree, request))
+    from kitty_guardian.watch.daemon import serve
+    from kitty_guardian.watch.session import StartRequest
+
+    said: list[Mapping[str, Any]] = []
+    serve(worktree.root, StartRequest(**request), said.append)  # type: ignore[arg-type]  # one dict, typed there
+    return _report(said[0])
+
+
+def _spawn(worktree: Worktree, request: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Start the process, detached from ours, and wait for its one line."""
+    from kitty_guardian.watch.daemon import rotate
+
+    log = Path(worktree.state.guardian.log)
+    rotate(log)
+    with log.open("ab") as errors:
+        # The shell ends at once, so that the guardian is nobody's child and leaves no zombie behind; `-I` keeps what
+        # lies in the current directory and in PYTHONPATH out of a process that enforces.
+        command = [sys.executable, "-I", "-m", "kitty_guardian.watch.daemon", os.fspath(worktree.root)]
+        with subprocess.Popen(
+            ["/bin/sh", "-c", '"$@" &', "sh", *command, json.dumps(request)],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, cwd="/", start_new_session=True,
+        ) as process:  # fmt: skip
+            line = process.stdout.readline() if process.stdout is not None else b""
+    if not line:
+        raise GuardianError("the guardian ended before it watched", hint=f"read {log}")
+    said: Mapping[str, Any] = json.loads(line)
+    if said.get("running"):
+        return {"status": attrs.asdict(status(worktree.root)), "already_running": True}
+    return said
+
+
+def _report(said: Mapping[str, Any]) -> StartReport:
+    if "error" in said:
+        raise Refused(said["error"], hint=said["hint"], code=said["code"], exit_code=said["exit_code"])
+    return StartReport(
+        already_running=bool(said.get("already_running")),
+        status=_status(said["status"]),
+        protected=tuple(RootCount(**root) for root in said.get("protected", ())),
+        changed=tuple(Change(**change) for change in said.get("changed", ())),
+        notes=tuple(said.get("notes", ())),
+    )
+
+
+def stop(where: Path, *, reason: str | None = None) -> StopReport:
+    """Stop the guardian; a person's word: it is recorded, and the next command does not undo it.
+
+    Raises:
+        GuardianBusyError: It does not end.
+    """
+    worktree = find_worktree(where)
+    state = worktree.state.guardian
+    if not is_held(Path(state.lock)):
+        return StopReport(was_running=False, pid=None)
+    pid = int(ask_guardian(worktree, "stop", reason=reason or "stop", person=True)["pid"])
+    deadline = time.monotonic() + _STOP_SECONDS
+    while is_held(Path(state.lock)):
+        if time.monotonic() > deadline:
+            raise GuardianBusyError(f"the guardian (process {pid}) does not end", hint=f"kill {pid}")
+        time.sleep(_POLL_SECONDS)
+    return StopReport(was_running=True, pid=pid)
+
+
+def status(where: Path) -> Status:
+    """How the guardian of the work tree that `where` lies in stands.
+
+    Raises:
+        NotARepositoryError: There is no work tree there.
+        GuardianBusyError: It runs and does not answer.
+    """
+    worktree = find_worktree(where)
+    if is_held(Path(worktree.state.guardian.lock)):
+        return _status(ask_guardian(worktree, "status")["status"])
+    return _off(worktree)
+
+
+def settle(where: Path) -> Status:
+    """Have the guardian compare everything now, and tell how it stands afterwards.
+
+    Raises:
+        NotRunningError: None runs.
+    """
+    return _status(ask_guardian(find_worktree(where), "sync")["status"])
+
+
+def _off(worktree: Worktree) -> Status:
+    from kitty_guardian.project.pins import Adoption
+    from kitty_guardian.watch.audit import EventType, read_events
+
+    adoption = Adoption.read(worktree.state.guardian.adoption)
+    features = {} if adoption is None else {name: str(adoption.phase_of(name) or "research") for name in adoption.bound}
+    events = read_events(Path(worktree.state.guardian.violations))
+    return Status(
+        running=False, pid=None, worktree=os.fspath(worktree.root),
+        feature=next(iter(features)) if len(features) == 1 else None, features=features,
+        phase=next(iter(features.values())) if len(set(features.values())) == 1 else None, mode=None, healthy=False,
+        level="off", violations=sum(event.get("event_type") == EventType.VIOLATION for event in events),
+        protected_files=0, notes=("no guardian runs here",),
+    )  # fmt: skip
+
+
+def _status(data: Mapping[str, Any]) -> Status:
+    return Status(**{**data, "notes": tuple(data["notes"])})
+
+
+def ask_guardian(worktree: Worktree, verb: str, **arguments: Any) -> dict[str, Any]:
+    """Ask the guardian, waiting a moment for one that is just starting.
+
+    Raises:
+        NotRunningError: None runs.
+        GuardianBusyError: One runs and does not answer.
+    """
+    state = worktree.state.guardian
+    deadline = time.monotonic() + _STOP_SECONDS
+    while True:
+        try:
+            return ask(Path(state.socket), verb, **arguments)
+        except (FileNotFoundError, ConnectionRefusedError):
+            if not is_held(Path(state.lock)):
+                raise NotRunningError(
+                    f"no guardian runs for `{worktree.root}`", hint="spec-kitty guardian start"
+                ) from None
+            if time.monotonic() > deadline:
+                raise GuardianBusyError(
+                    f"the guardian of `{worktree.root}` holds its lock and does not listen", hint=f"read {state.log}"
+                ) from None
+            time.sleep(_POLL_SECONDS)

@@ -1,0 +1,381 @@
+"""What was taken away: slots that hold the very inodes, and the journal that makes every move crash-safe.
+
+A slot is a name in the quarantine directory. A revert stages the legal bytes *in the slot* and exchanges it with the
+violating path, so that the slot then is the written inode (ADR 0008). The journal has a line before each move and one
+after it; what lies between two lines at start-up is completed or undone.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import stat
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from kitty_guardian.watch.identifiers import next_ulid
+from kitty_guardian.watch.record import Legal, LegalRecord, RecordError
+from kitty_guardian.watch.swap import exchange, place
+from kitty_guardian.watch.tree import Kind, WorkTree, dress, kind_of
+
+_CHUNK = 1 << 20
+
+
+class Reason(StrEnum):
+    """Why something is in quarantine."""
+
+    VIOLATION = "violation"  # written against the phase
+    SUPERSEDED = "superseded"  # a dirty baseline that an attested HEAD or a sanctioned write replaced
+    DOWNTIME = "downtime"  # written against the phase while no guardian ran
+
+
+class Move(StrEnum):
+    """The three moves a revert is made of."""
+
+    EXCHANGE = "exchange"  # legal bytes in, written inode out
+    TAKE = "take"  # a thing that must be absent goes out
+    PUT = "put"  # a thing that must exist comes back
+
+
+class Journal:
+    """An append-only file of JSON lines: what is about to be moved, what was.
+
+    Args:
+        path: The file; created private to its owner.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        size = os.fstat(self.fd).st_size
+        if size and os.pread(self.fd, 1, size - 1) != b"\n":
+            os.write(self.fd, b"\n")
+
+    def write(self, line: Mapping[str, Any]) -> None:
+        """Append one line with a single `write(2)`."""
+        os.write(self.fd, json.dumps(line, ensure_ascii=True).encode() + b"\n")
+
+    def close(self) -> None:
+        """Let go of the file."""
+        os.close(self.fd)
+
+
+def read_journal(path: Path) -> dict[str, dict[str, Any]]:
+    """Id to the merged lines about it, oldest first; lines that are not JSON (a cut one) are passed over."""
+    merged: dict[str, dict[str, Any]] = {}
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        return merged
+    for text in raw.splitlines():
+        try:
+            line = json.loads(text)
+        except ValueError:
+            continue
+        if isinstance(line, dict) and isinstance(line.get("id"), str):
+            merged.setdefault(line["id"], {}).update(line)
+    return merged
+
+
+class Quarantine:
+    """The slots and the journal of one work tree; used by the guardian alone.
+
+    Args:
+        directory: Where the slots are; created.
+        journal: The journal's file.
+        tree: The work tree that is held.
+        record: Where legal bytes come from.
+    """
+
+    def __init__(self, directory: Path, journal: Path, tree: WorkTree, record: LegalRecord) -> None:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.directory = directory
+        self.fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self.journal = Journal(journal)
+        self.fresh: set[str] = set()  # slots filled since somebody made them durable
+        self._tree = tree
+        self._record = record
+        # inotify on other file systems, bind mounts below the root: a rename out of there is impossible.
+        self.same_device = os.fstat(self.fd).st_dev == tree.device
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self.journal.close()
+        os.close(self.fd)
+
+    # Moves
+
+    def restore(self, path: str, legal: Legal, victim: os.stat_result, operation: str, reason: Reason) -> str | None:
+        """Put the legal thing at `path` and give the id of the entry that what stood there has become.
+
+        None if, by the time of the exchange, the legal bytes stood there already.
+
+        Raises:
+            OSError: It cannot be done now (ENOSPC, EACCES, a parent gone); nothing has changed.
+        """
+        entry_id = self._begin(Move.EXCHANGE, path, legal, victim, operation, reason)
+        try:
+            self._stage(self.fd, entry_id, legal)
+            with self._tree.parent(path) as (parent, name):
+                self._swap(entry_id, parent, name)
+        except OSError:
+            self._undo(entry_id)
+            raise
+        return self._taken(entry_id, legal, victim)
+
+    def take(self, path: str, victim: os.stat_result, operation: str, reason: Reason) -> str | None:
+        """Move what stands at `path` away and give the entry's id; None if it is gone already.
+
+        Raises:
+            OSError: It cannot be done now; nothing has changed.
+        """
+        entry_id = self._begin(Move.TAKE, path, None, victim, operation, reason)
+        try:
+            with self._tree.parent(path) as (parent, name):
+                self._move_out(entry_id, parent, name)
+        except FileNotFoundError:
+            self._undo(entry_id)
+            return None
+        except OSError:
+            self._undo(entry_id)
+            raise
+        return self._taken(entry_id, None, victim)
+
+    def put(self, path: str, legal: Legal) -> bool:
+        """Bring back what is missing at `path`; False if something appeared there meanwhile.
+
+        Raises:
+            OSError: It cannot be done now; nothing has changed.
+        """
+        entry_id = self._begin(Move.PUT, path, legal, None, "delete", Reason.VIOLATION)
+        try:
+            self._stage(self.fd, entry_id, legal)
+            with self._tree.parent(path) as (parent, name):
+                self._place(entry_id, parent, name, legal)
+        except FileExistsError:
+            self._undo(entry_id)
+            return False
+        except OSError:
+            self._undo(entry_id)
+            raise
+        self.journal.write({"id": entry_id, "state": "put"})
+        return True
+
+    def preserve(self, path: str, legal: Legal, reason: Reason) -> str:
+        """Copy legal bytes that are about to be superseded into a slot of their own and give its id."""
+        entry_id = self._begin(Move.TAKE, path, None, None, "supersede", reason)
+        self._stage(self.fd, entry_id, legal)
+        self._done(entry_id)
+        return entry_id
+
+    def _swap(self, entry_id: str, parent: int, name: str) -> None:
+        if self.same_device:
+            try:
+                exchange(self.fd, entry_id, parent, name)
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+            else:
+                return
+        # Another file system: exchange beside the target, then carry the written bytes over.
+        beside = f".{entry_id}.restoring"
+        _copy_across(self.fd, entry_id, parent, beside)
+        exchange(parent, beside, parent, name)
+        _remove(self.fd, entry_id)
+        _copy_across(parent, beside, self.fd, entry_id)
+        _remove(parent, beside)
+
+    def _move_out(self, entry_id: str, parent: int, name: str) -> None:
+        if self.same_device:
+            try:
+                os.rename(name, entry_id, src_dir_fd=parent, dst_dir_fd=self.fd)
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+            else:
+                return
+        _copy_across(parent, name, self.fd, entry_id)
+        _remove(parent, name)
+
+    def _place(self, entry_id: str, parent: int, name: str, legal: Legal) -> None:
+        if self.same_device:
+            try:
+                place(self.fd, entry_id, parent, name)
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+            else:
+                return
+        beside = f".{entry_id}.restoring"
+        self._stage(parent, beside, legal)
+        try:
+            place(parent, beside, parent, name)
+        except OSError:
+            _remove(parent, beside)
+            raise
+        _remove(self.fd, entry_id)
+
+    def _stage(self, directory: int, name: str, legal: Legal) -> None:
+        """Make the legal thing, complete with its metadata, under a free name."""
+        if legal.kind is Kind.SYMLINK:
+            os.symlink(legal.target, name, dir_fd=directory)
+            return
+        if legal.kind is Kind.DIRECTORY:
+            os.mkdir(name, 0o700, dir_fd=directory)
+            fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=directory)
+        else:
+            fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=directory)
+        try:
+            if legal.kind is Kind.FILE:
+                sha = hashlib.sha256()
+                for piece in self._record.content(legal.sha256):
+                    sha.update(piece)
+                    view = memoryview(piece)
+                    while view:
+                        view = view[os.write(fd, view) :]
+                if sha.digest() != legal.sha256:
+                    raise RecordError("the pack of legal bytes is damaged", hint="spec-kitty guardian restart")
+            dress(fd, legal.metadata)
+        except BaseException:
+            _remove(directory, name)
+            raise
+        finally:
+            os.close(fd)
+
+    # The journal around a move
+
+    def _begin(
+        self, move: Move, path: str, legal: Legal | None, victim: os.stat_result | None, operation: str, reason: Reason
+    ) -> str:
+        entry_id = next_ulid()
+        self.journal.write(
+            {
+                "id": entry_id,
+                "state": "begun",
+                "move": str(move),
+                "path": path,
+                "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+                "operation": operation,
+                "reason": str(reason),
+                "victim": None if victim is None else victim.st_ino,
+                "legal": None if legal is None else legal.sha256.hex(),
+            }
+        )
+        return entry_id
+
+    def _undo(self, entry_id: str) -> None:
+        _remove(self.fd, entry_id)
+        self.journal.write({"id": entry_id, "state": "undone"})
+
+    def _done(self, entry_id: str) -> None:
+        self._note_taken(entry_id, os.stat(entry_id, dir_fd=self.fd, follow_symlinks=False))
+
+    def _note_taken(self, entry_id: str, st: os.stat_result) -> None:
+        self.fresh.add(entry_id)
+        self.journal.write(
+            {"id": entry_id, "state": "taken", "kind": str(kind_of(st.st_mode)), "mode": stat.S_IMODE(st.st_mode)}
+        )
+
+    def _taken(self, entry_id: str, legal: Legal | None, victim: os.stat_result) -> str | None:
+        st = os.stat(entry_id, dir_fd=self.fd, follow_symlinks=False)
+        judged = (victim.st_ino, victim.st_size, victim.st_mtime_ns)
+        if legal is not None and (st.st_ino, st.st_size, st.st_mtime_ns) != judged and self._is(entry_id, st, legal):
+            # Between the look and the exchange somebody else had made it legal: nothing was taken from anyone.
+            self._undo(entry_id)
+            return None
+        self._note_taken(entry_id, st)
+        return entry_id
+
+    def _is(self, entry_id: str, st: os.stat_result, legal: Legal) -> bool:
+        """Whether a slot holds exactly the legal thing."""
+        if kind_of(st.st_mode) is not legal.kind or stat.S_IMODE(st.st_mode) != legal.metadata.mode:
+            return False
+        if legal.kind is Kind.FILE:
+            return st.st_size == legal.size and _digest(self.directory / entry_id) == legal.sha256.hex()
+        if legal.kind is Kind.SYMLINK:
+            return os.readlink(entry_id, dir_fd=self.fd) == legal.target
+        return not os.listdir(self.directory / entry_id)
+
+    # Start-up
+
+    def recover(self) -> tuple[str, ...]:
+        """Complete or undo every move that a crash cut short; gives the ids that were completed."""
+        completed = []
+        for entry_id, line in read_journal(self.journal.path).items():
+            if line["state"] != "begun":
+                continue
+            if os.path.lexists(self.directory / f"{entry_id}.taken"):  # the two-rename stand-in for an exchange
+                _remove(self.fd, entry_id)
+                os.rename(f"{entry_id}.taken", entry_id, src_dir_fd=self.fd, dst_dir_fd=self.fd)
+                self._done(entry_id)
+                completed.append(entry_id)
+                continue
+            try:
+                st = os.stat(entry_id, dir_fd=self.fd, follow_symlinks=False)
+            except FileNotFoundError:  # never staged, or put in place: the next comparison tells
+                self.journal.write({"id": entry_id, "state": "undone"})
+                continue
+            legal = line.get("legal")
+            staged = line["move"] == Move.PUT or (
+                line["move"] == Move.EXCHANGE and st.st_ino != line["victim"] and self._staged(entry_id, st, legal)
+            )
+            if staged:
+                self._undo(entry_id)
+            else:
+                self._done(entry_id)
+                completed.append(entry_id)
+        return tuple(completed)
+
+    def _staged(self, entry_id: str, st: os.stat_result, legal: str | None) -> bool:
+        """Whether a slot holds nothing that the record does not hold (a half-written copy of legal bytes, say).
+
+        Before the exchange the slot was made by us; its inode is not the victim's. A victim that was replaced in the
+        last moment is recognised by its bytes: they are kept unless the record has them all.
+        """
+        if not stat.S_ISREG(st.st_mode):
+            return not stat.S_ISDIR(st.st_mode) or not os.listdir(self.directory / entry_id)
+        if not legal:
+            return st.st_size == 0
+        data = (self.directory / entry_id).read_bytes()
+        whole = b"".join(self._record.content(bytes.fromhex(legal)))
+        return whole.startswith(data)
+
+
+def _copy_across(from_fd: int, from_name: str, to_fd: int, to_name: str) -> None:
+    """Copy a file, link or tree to another file system and make it durable there."""
+    source = f"/proc/self/fd/{from_fd}/{from_name}"
+    target = f"/proc/self/fd/{to_fd}/{to_name}"
+    st = os.stat(from_name, dir_fd=from_fd, follow_symlinks=False)
+    if stat.S_ISDIR(st.st_mode):
+        shutil.copytree(source, target, symlinks=True)
+    else:
+        shutil.copy2(source, target, follow_symlinks=False)
+    fd = os.open(to_name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=to_fd) if not stat.S_ISLNK(st.st_mode) else -1
+    if fd >= 0:
+        os.fsync(fd)
+        os.close(fd)
+
+
+def _remove(directory: int, name: str) -> None:
+    """Remove a staged or copied thing, whatever it is; nothing there is fine."""
+    try:
+        os.unlink(name, dir_fd=directory)
+    except FileNotFoundError:
+        return
+    except (IsADirectoryError, PermissionError):  # EPERM is what macOS says of a directory
+        shutil.rmtree(name, dir_fd=directory)
+
+
+def _digest(path: Path) -> str:
+    sha = hashlib.sha256()
+    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(fd, "rb") as file:
+        while chunk := file.read(_CHUNK):
+            sha.update(chunk)
+    return sha.hexdigest()

@@ -1,0 +1,262 @@
+"""The legal record: what every protected path must be, with the bytes to make it so (enforcement model, section 3).
+
+The table lies in SQLite, the bytes in an append-only pack beside it (ADR 0003). One process writes: the guardian.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import attrs
+
+from kitty_guardian.errors import GuardianError
+from kitty_guardian.watch.tree import Kind, Metadata, ancestors, parent_of
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS entries (
+    path BLOB PRIMARY KEY,            -- relative to the work tree, file system encoding
+    kind TEXT NOT NULL CHECK (kind IN ('file', 'directory', 'symlink')),
+    mode INTEGER NOT NULL, uid INTEGER NOT NULL, gid INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
+    xattrs TEXT NOT NULL,             -- JSON [[name, hex], …]
+    size INTEGER NOT NULL,
+    sha256 BLOB NOT NULL,             -- of a file's bytes; empty for the other kinds
+    target BLOB NOT NULL,             -- of a symbolic link; empty for the other kinds
+    protected INTEGER NOT NULL        -- 0: a directory kept only because something protected lies below it
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS content (
+    sha256 BLOB PRIMARY KEY, pack TEXT NOT NULL, offset INTEGER NOT NULL, size INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS attested (oid TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS facts (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+"""
+_VERSION = 1
+_CHUNK = 1 << 20
+
+
+class RecordError(GuardianError):
+    """The legal record on disk cannot be used."""
+
+    code = "guardian.record.unusable"
+
+
+@attrs.frozen
+class Legal:
+    """The legal state of one path that exists; a protected path without one must be absent.
+
+    Attributes:
+        kind: File, directory or symbolic link.
+        metadata: What comes back with the bytes.
+        size: Bytes in a file; 0 for the other kinds.
+        sha256: Of a file's bytes; empty for the other kinds.
+        target: Of a symbolic link; empty for the other kinds.
+        protected: False for a directory that is kept only because something protected lies below it.
+    """
+
+    kind: Kind
+    metadata: Metadata
+    size: int = 0
+    sha256: bytes = b""
+    target: str = ""
+    protected: bool = True
+
+    def same_content(self, other: Legal) -> bool:
+        """Whether both hold the same bytes; metadata does not count."""
+        return (self.kind, self.sha256, self.target) == (other.kind, other.sha256, other.target)
+
+
+class LegalRecord:
+    """Path to legal state, in memory and on disk.
+
+    Args:
+        database: The SQLite file; its directory holds the packs and is created.
+
+    Raises:
+        RecordError: The database is damaged or of a newer schema.
+    """
+
+    def __init__(self, database: Path) -> None:
+        self._directory = database.parent
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            self._db = sqlite3.connect(database, isolation_level=None, check_same_thread=False)
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = NORMAL")
+            version = self._db.execute("PRAGMA user_version").fetchone()[0]
+            if version not in {0, _VERSION}:
+                raise RecordError(
+                    f"the legal record `{database}` has schema version {version}; this program knows {_VERSION}",
+                    hint="install the version of kitty-guardian that wrote it, or a newer one",
+                )
+            self._db.executescript(_SCHEMA)
+            self._db.execute(f"PRAGMA user_version = {_VERSION}")
+            self._entries = dict(self._load())
+            self._places = {
+                sha: (pack, offset, size)
+                for sha, pack, offset, size in self._db.execute("SELECT sha256, pack, offset, size FROM content")
+            }
+        except sqlite3.DatabaseError as error:
+            raise RecordError(
+                f"the legal record `{database}` cannot be read: {error}",
+                hint=f"move `{self._directory}` aside and run `spec-kitty guardian start` to record the work tree anew",
+            ) from error
+        self._children: dict[str, dict[str, None]] = {}
+        for path in self._entries:
+            self._children.setdefault(parent_of(path), {})[path] = None
+        self._pack_name = "content.pack"
+        self._pack = os.open(
+            self._directory / self._pack_name, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600
+        )
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self._db.close()
+        os.close(self._pack)
+
+    # Reading
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __contains__(self, path: str) -> bool:
+        return path in self._entries
+
+    def get(self, path: str) -> Legal | None:
+        """The legal state of `path`, or None: absent if the path is protected."""
+        return self._entries.get(path)
+
+    def paths(self) -> tuple[str, ...]:
+        """Every recorded path."""
+        return tuple(self._entries)
+
+    def children(self, directory: str) -> tuple[str, ...]:
+        """The recorded paths directly in `directory`."""
+        return tuple(self._children.get(directory, ()))
+
+    def files(self) -> int:
+        """How many protected files and symbolic links are recorded."""
+        return sum(entry.kind is not Kind.DIRECTORY for entry in self._entries.values())
+
+    def content(self, sha256: bytes) -> Iterator[bytes]:
+        """The bytes with that digest, in pieces.
+
+        Raises:
+            RecordError: The pack does not hold them.
+        """
+        if not (place := self._places.get(sha256)):
+            raise RecordError(f"the legal record holds no bytes for {sha256.hex()}")
+        _, offset, size = place
+        while size:
+            piece = os.pread(self._pack, min(size, _CHUNK), offset)
+            if not piece:
+                raise RecordError(f"the pack of legal bytes in `{self._directory}` is cut short")
+            offset += len(piece)
+            size -= len(piece)
+            yield piece
+
+    # Writing
+
+    def keep(self, fd: int, sha256: bytes) -> None:
+        """Take the bytes of an open file into the pack, unless they are there already."""
+        if sha256 in self._places:
+            return
+        start = os.lseek(self._pack, 0, os.SEEK_END)
+        offset = 0
+        while chunk := os.pread(fd, _CHUNK, offset):
+            _write_all(self._pack, chunk)
+            offset += len(chunk)
+        self._know(sha256, start, offset)
+
+    def keep_bytes(self, data: bytes, sha256: bytes) -> None:
+        """Take bytes into the pack, unless they are there already."""
+        if sha256 in self._places:
+            return
+        start = os.lseek(self._pack, 0, os.SEEK_END)
+        _write_all(self._pack, data)
+        self._know(sha256, start, len(data))
+
+    def _know(self, sha256: bytes, start: int, size: int) -> None:
+        self._places[sha256] = (self._pack_name, start, size)
+        self._db.execute("INSERT INTO content VALUES (?, ?, ?, ?)", (sha256, self._pack_name, start, size))
+
+    def begin(self) -> None:
+        """Start a batch: what follows becomes durable together at `commit`."""
+        self._db.execute("BEGIN IMMEDIATE")
+
+    def commit(self) -> None:
+        """End a batch; the pack is made durable before the table that points into it."""
+        os.fsync(self._pack)
+        self._db.execute("COMMIT")
+
+    def put(self, path: str, legal: Legal) -> None:
+        """Record the legal state of a path."""
+        self._entries[path] = legal
+        self._children.setdefault(parent_of(path), {})[path] = None
+        meta = legal.metadata
+        xattrs = json.dumps([[name, value.hex()] for name, value in meta.xattrs])
+        self._db.execute(
+            "INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                os.fsencode(path), str(legal.kind), meta.mode, meta.uid, meta.gid, meta.mtime_ns, xattrs,
+                legal.size, legal.sha256, os.fsencode(legal.target), int(legal.protected),
+            ),
+        )  # fmt: skip
+
+    def remove(self, path: str) -> None:
+        """Forget a path: if it is protected, absent is now its legal state."""
+        if self._entries.pop(path, None) is not None:
+            self._children.get(parent_of(path), {}).pop(path, None)
+            self._db.execute("DELETE FROM entries WHERE path = ?", (os.fsencode(path),))
+
+    def clear(self) -> None:
+        """Forget every path and its bytes (a new adoption)."""
+        self._entries.clear()
+        self._children.clear()
+        self._places.clear()
+        self._db.execute("DELETE FROM entries")
+        self._db.execute("DELETE FROM content")
+        os.ftruncate(self._pack, 0)
+
+    # What the record was made from
+
+    def fact(self, key: str) -> str | None:
+        """A remembered text, or None."""
+        row = self._db.execute("SELECT value FROM facts WHERE key = ?", (key,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def remember(self, key: str, value: str) -> None:
+        """Remember a text beside the entries."""
+        self._db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (key, value))
+
+    def attested(self) -> frozenset[str]:
+        """The commits whose ancestry was judged or adopted."""
+        return frozenset(row[0] for row in self._db.execute("SELECT oid FROM attested"))
+
+    def attest(self, oids: Iterable[str]) -> None:
+        """Remember commits as judged."""
+        self._db.executemany("INSERT OR IGNORE INTO attested VALUES (?)", [(oid,) for oid in oids])
+
+    def _load(self) -> Iterator[tuple[str, Legal]]:
+        rows = self._db.execute(
+            "SELECT path, kind, mode, uid, gid, mtime_ns, xattrs, size, sha256, target, protected FROM entries"
+        )
+        for path, kind, mode, uid, gid, mtime_ns, xattrs, size, sha256, target, protected in rows:
+            names = tuple((name, bytes.fromhex(value)) for name, value in json.loads(xattrs))
+            metadata = Metadata(mode, uid, gid, mtime_ns, names)
+            yield (
+                os.fsdecode(path),
+                Legal(Kind(kind), metadata, size, sha256, os.fsdecode(target), protected=bool(protected)),
+            )
+
+    def carriers_of(self, path: str) -> Iterator[str]:
+        """The directories above `path` that are not recorded yet."""
+        return (directory for directory in ancestors(path) if directory not in self._entries)
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]

@@ -1,0 +1,407 @@
+"""One guardian's working state: everything open for one work tree, and what start-up does with it.
+
+The session belongs to one thread. It reads the phase from HEAD once, holds the legal record, and answers requests.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from kitty_guardian.errors import InvalidValueError, NothingProtectedError, PolicyError
+from kitty_guardian.model.phases import Phase
+from kitty_guardian.project.binding import bind
+from kitty_guardian.project.features import read_features
+from kitty_guardian.project.pins import Adoption
+from kitty_guardian.project.repository import Worktree
+from kitty_guardian.project.trees import GitTree
+from kitty_guardian.rules.policy import POLICY_PATH, Policy, parse_policy
+from kitty_guardian.rules.situation import FeatureState, Situation
+from kitty_guardian.watch.audit import AuditTrail, EventType
+from kitty_guardian.watch.gitwork import GitWork
+from kitty_guardian.watch.grants import Grant, dump_grants, load_grants, still_holding
+from kitty_guardian.watch.guard import Change, Guard
+from kitty_guardian.watch.heads import Heads
+from kitty_guardian.watch.ignored import IgnoreRules
+from kitty_guardian.watch.quarantine import Quarantine
+from kitty_guardian.watch.record import LegalRecord
+from kitty_guardian.watch.reserve import Reserve
+from kitty_guardian.watch.tree import Kind, WorkTree
+
+_SITUATION = "situation"
+_GRANTS = "grants"
+_STOPPED = "stopped"
+_YES = "yes"
+
+
+@attrs.frozen
+class StartRequest:
+    """What `start` was asked for.
+
+    Attributes:
+        feature: The feature to bind to, or None.
+        every: Whether every unfinished feature is guarded.
+        accept_current: The reason for taking the tree as it is for legal, or None.
+        fresh: Whether the phase is read anew even if the last guardian crashed (`restart`).
+    """
+
+    feature: str | None = None
+    every: bool = False
+    accept_current: str | None = None
+    fresh: bool = False
+
+
+@attrs.frozen
+class RootCount:
+    """How many files a configured source root holds.
+
+    Attributes:
+        root: The pattern, as in the policy.
+        files: How many files it covers on disk.
+    """
+
+    root: str
+    files: int
+
+
+class Session:
+    """See the module.
+
+    Args:
+        worktree: The work tree to hold.
+        request: What was asked for.
+
+    Raises:
+        GuardianError: The policy, the feature or the project cannot be used; nothing was changed.
+    """
+
+    def __init__(self, worktree: Worktree, request: StartRequest) -> None:
+        self.worktree = worktree
+        self.request = request
+        self.state = worktree.state.guardian
+        Path(self.state.directory).mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.tree = WorkTree(worktree.root)
+        self.record = LegalRecord(Path(self.state.record))
+        self.notes: list[str] = []
+        self.audit = AuditTrail(Path(self.state.violations))
+        self.quarantine = Quarantine(Path(self.state.quarantine), Path(self.state.journal), self.tree, self.record)
+        self.git = GitWork(worktree)
+        self._ignore = IgnoreRules(worktree.git, Path(self.state.stage) / "ignored")
+        self.heads = Heads(worktree, self.git, self.record, self._ignore)
+        self._first = self.record.fact(_SITUATION) is None
+        self._policy_problem: str | None = None
+        self.policy = self._first_policy()
+        self.roots = tuple(RootCount(root, _count_files(worktree.root, root)) for root in self.policy.source)
+        if not any(root.files for root in self.roots) and not self.policy.allow_empty_source:
+            raise NothingProtectedError(
+                f"no file lies below the source roots ({', '.join(self.policy.source)}), so nothing would be protected",
+                hint=f'set `source = ["…/"]` (or `allow_empty_source = true`) in {POLICY_PATH}',
+            )
+        self.adoption = self._adoption()
+        self._reserve = Reserve(Path(self.state.stage))  # last: a start that is refused leaves no ballast
+        self.grants: tuple[Grant, ...] = still_holding(load_grants(self.record.fact(_GRANTS)))
+        self.guard = Guard(
+            tree=self.tree,
+            record=self.record,
+            quarantine=self.quarantine,
+            audit=self.audit,
+            heads=self.heads,
+            git=self.git,
+            reserve=self._reserve,
+            situation=self._situation(),
+        )
+        self._policy_seen = b""
+        self._due: float | None = None
+
+    # Start-up
+
+    def begin(self) -> tuple[Change, ...]:
+        """Make the tree legal: adopt it, or compare it with the record; gives what changed while nobody watched."""
+        self.quarantine.recover()
+        anew = self._first or self.request.accept_current is not None
+        if anew:
+            self.record.clear()
+            self.heads.adopt()
+            previous = None
+        else:
+            self.heads.load()
+            previous = self._remembered_situation()
+            self.guard.boundaries = frozenset(json.loads(self.record.fact("boundaries") or "[]"))
+        self.guard.adopt(previous)
+        self._remember()
+        changes = self.guard.after_downtime(self._catch_up)
+        self.audit.append(
+            EventType.PHASE_ENTERED,
+            {
+                "features": {name: str(self.phase_of(name)) for name in self.adoption.bound},
+                "head": self.adoption.head,
+                "actor": actor(),
+                "reason": self.request.accept_current or ("first start" if self._first else "start"),
+            },
+        )
+        self.record.remember(_STOPPED, "")
+        return changes
+
+    def _catch_up(self) -> None:
+        self.guard.follow_head()
+        self.guard.scan()
+
+    def _first_policy(self) -> Policy:
+        """The policy to begin with: the recorded one if there is a record, since the file on disk may be anyone's."""
+        data: bytes | None
+        legal = self.record.get(POLICY_PATH)
+        if self._first or self.request.accept_current is not None:
+            try:
+                data = (self.worktree.root / POLICY_PATH).read_bytes()
+            except FileNotFoundError:
+                data = None
+        else:
+            data = (
+                b"".join(self.record.content(legal.sha256)) if legal is not None and legal.kind is Kind.FILE else None
+            )
+        self.policy_text = None if data is None else _text(data)
+        return Policy.default() if self.policy_text is None else parse_policy(self.policy_text)
+
+    def _adoption(self) -> Adoption:
+        """What is pinned: anew after a person's stop, as recorded after a crash."""
+        request, prior = self.request, Adoption.read(self.state.adoption)
+        stopped = self.record.fact(_STOPPED) == _YES
+        head = self.worktree.head_commit()
+        if prior is not None and not (stopped or request.fresh or request.accept_current or self._first):
+            asks_the_same = (request.feature is None or request.feature in prior.bound) and (
+                not request.every or prior.every
+            )
+            if asks_the_same:
+                return prior
+        reports = read_features(GitTree(self.worktree.git, head)) if head is not None else {}
+        feature, every = request.feature, request.every
+        if feature is None and not every and prior is not None:
+            every = prior.every
+            kept = [name for name in prior.bound if name in reports and not reports[name].finished]
+            feature = kept[0] if kept and not every else None
+        binding = bind(self.worktree, reports, feature=feature, every=every, branch=self.worktree.head_branch())
+        adoption = Adoption(
+            at=datetime.now(UTC),
+            head=head,
+            bound=binding.features,
+            every=every,
+            features={
+                name: FeatureState(report.phase, report.finished, report.changes_requested)
+                for name, report in reports.items()
+            },
+            reasons=(*(prior.reasons if prior else ()), *((request.accept_current,) if request.accept_current else ())),
+        )
+        self.notes.append(binding.reason)
+        self.notes.extend(
+            str(problem) for name in binding.features if name in reports for problem in reports[name].problems
+        )
+        adoption.write(self.state.adoption)
+        return adoption
+
+    def phase_of(self, feature: str) -> Phase:
+        """The pinned phase of a feature."""
+        return self.adoption.phase_of(feature) or Phase.RESEARCH
+
+    # What is protected
+
+    def _situation(self) -> Situation:
+        return Situation(
+            policy=self.policy,
+            features=self.adoption.features,
+            bound=self.adoption.bound,
+            open_paths=tuple(grant.path for grant in self.grants if grant.path),
+            paused=any(not grant.path for grant in self.grants),
+        )
+
+    def _remember(self) -> None:
+        """Keep beside the record what it was made from: the next start compares with it."""
+        self.record.remember(
+            _SITUATION,
+            json.dumps(
+                {
+                    "policy": self.policy_text,
+                    "adoption": self.adoption.to_json(),
+                    "open": self.guard.situation.open_paths,
+                    "paused": self.guard.situation.paused,
+                }
+            ),
+        )
+        self.record.remember(_GRANTS, dump_grants(self.grants))
+        self.record.remember("boundaries", json.dumps(sorted(self.guard.boundaries)))
+
+    def _remembered_situation(self) -> Situation:
+        told = json.loads(self.record.fact(_SITUATION) or "{}")
+        adoption = Adoption.from_json(told["adoption"])
+        policy = Policy.default() if told["policy"] is None else parse_policy(told["policy"])
+        return Situation(policy, adoption.features, adoption.bound, tuple(told["open"]), paused=told["paused"])
+
+    def _resituate(self) -> None:
+        """Protect what is to be protected now; paths that become protected are legal as they stand."""
+        previous = self.guard.situation
+        self.guard.scan()
+        self.guard.situation = self._situation()
+        self.guard.adopt(previous)
+        self._remember()
+
+    def tick(self) -> None:
+        """Do what is due."""
+        if len(holding := still_holding(self.grants)) != len(self.grants):
+            self.grants = holding
+            self._resituate()
+        self._follow_policy()
+        self._due = self.guard.tick()
+
+    def next_due(self) -> float | None:
+        """Seconds until the next thing is due, or None."""
+        now = datetime.now(UTC)
+        dues = [max(0.0, (grant.until - now).total_seconds()) for grant in self.grants]
+        return min([*dues, *([] if self._due is None else [self._due])], default=None)
+
+    def _follow_policy(self) -> None:
+        """A policy that became legal by an attested HEAD takes effect; an invalid one leaves the last good one."""
+        legal = self.record.get(POLICY_PATH)
+        text = None
+        if legal is not None and legal.kind is Kind.FILE:
+            if legal.sha256 == self._policy_seen:
+                return
+            text = _text(b"".join(self.record.content(legal.sha256)))
+        self._policy_seen = b"" if legal is None else legal.sha256
+        if text == self.policy_text:
+            return
+        try:
+            policy = Policy.default() if text is None else parse_policy(text)
+        except PolicyError as error:
+            self._policy_problem = error.message
+            return
+        self.policy, self.policy_text, self._policy_problem = policy, text, None
+        self._resituate()
+
+    # Requests
+
+    def answer(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Answer one request of another process.
+
+        Raises:
+            GuardianError: It is refused.
+        """
+        match request.get("verb"):
+            case "status":
+                return {"status": self.status()}
+            case "sync":
+                self.guard.follow_head()
+                self.guard.scan()
+                return {"status": self.status()}
+            case "judge":
+                judge = self.guard.situation.judge
+                return {"decisions": [attrs.asdict(judge(path)) for path in request["paths"]]}
+            case "grant":
+                return self._grant(request)
+            case "policy":
+                return self._replace_policy(request)
+            case verb:
+                raise InvalidValueError(f"the guardian knows no request `{verb}`", hint="spec-kitty guardian restart")
+
+    def _grant(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        until = datetime.now(UTC) + timedelta(seconds=float(request["seconds"]))
+        grant = Grant(str(request["path"]), until, str(request["reason"]), str(request["actor"]))
+        self.audit.append(EventType.EXCEPTION, grant.payload())
+        self.grants = (*self.grants, grant)
+        self._resituate()
+        return {"path": grant.path, "until": until.isoformat()}
+
+    def _replace_policy(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        text = str(request["text"])
+        policy = parse_policy(text)
+        data = text.encode()
+        self.audit.append(
+            EventType.EXCEPTION,
+            {"kind": "policy", "path": POLICY_PATH, "reason": request["reason"], "actor": request["actor"]},
+        )
+        self.guard.sanction(POLICY_PATH, data)
+        self.policy, self.policy_text, self._policy_problem = policy, text, None
+        self._resituate()
+        return {}
+
+    def status(self) -> dict[str, Any]:
+        """How the guard stands, as data; the daemon adds what it knows of its own watching."""
+        bound = self.adoption.bound
+        phases = sorted({str(self.phase_of(name)) for name in bound})
+        return {
+            "running": True,
+            "pid": os.getpid(),
+            "worktree": os.fspath(self.worktree.root),
+            "feature": bound[0] if len(bound) == 1 else None,
+            "features": {name: str(self.phase_of(name)) for name in bound},
+            "phase": phases[0] if len(phases) == 1 else None,
+            "mode": str(self.policy.mode),
+            "violations": self.audit.violations,
+            "protected_files": self.record.files(),
+            "paused": self.guard.situation.paused,
+            "problems": list(self._problems()),
+        }
+
+    def _problems(self) -> Iterator[str]:
+        if self._policy_problem:
+            yield f"the committed policy is invalid, the last good one holds: {self._policy_problem}"
+        if self.heads.unattested:
+            yield (
+                f"HEAD {self.heads.unattested[:12]} holds changes that the phase does not allow; "
+                f"the last commit that counts is {(self.heads.head or 'none')[:12]}"
+            )
+        for path in self.guard.storming:
+            yield f"{path} is rewritten all the time; it is restored once a second"
+        for path, why in self.guard.unresolved.items():
+            yield f"{path}: {why}"
+
+    def stop(self, *, reason: str, who: str, person: bool) -> None:
+        """End, and record it; a person's word is remembered, a signal is not."""
+        self.audit.append(EventType.STOPPED, {"reason": reason, "actor": who, "asked": person})
+        if person:
+            self.record.remember(_STOPPED, _YES)
+
+    def close(self) -> None:
+        """Let go of everything and leave nothing but the record, the quarantine and the trail."""
+        self._ignore.close()
+        self._reserve.close()
+        self.quarantine.close()
+        self.audit.close()
+        self.record.close()
+        self.tree.close()
+
+
+def actor() -> str:
+    """Who is asking: the login name and, with one, the terminal. A claim, not a proof."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):
+        name = str(os.getuid())
+    try:
+        return f"{name}@{os.ttyname(0)}"
+    except OSError:
+        return name
+
+
+def _text(data: bytes) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise PolicyError(f"{POLICY_PATH} is not UTF-8: {error.reason} at byte {error.start}") from error
+
+
+def _count_files(root: Path, pattern: str) -> int:
+    """How many files lie at or below the paths a source pattern names."""
+    found: set[str] = set()
+    for place in root.glob(pattern.strip("/") or "*"):
+        if place.is_file():
+            found.add(os.fspath(place))
+        for directory, names, files in os.walk(place):
+            names[:] = [name for name in names if name != ".git"]
+            found.update(os.path.join(directory, name) for name in files)
+    return len(found)

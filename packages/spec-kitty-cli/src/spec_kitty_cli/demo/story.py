@@ -1,0 +1,157 @@
+"""The acts of the demonstration: every line with a sign is a claim, and each is checked against the bytes on disk."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kitty_guardian import judgement
+from kitty_guardian.watch import entries as quarantine
+from kitty_guardian.watch import lifecycle
+from spec_kitty_cli.console import bad, good, quiet, strong
+from spec_kitty_cli.demo.stage import APP, CART, FEATURE, PLAN
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kitty_guardian.watch.entries import Entry
+    from spec_kitty_cli.console import Console
+    from spec_kitty_cli.demo.stage import Stage
+
+_NEW = "src/evil/deep/new.py"
+_NEW_TOP = "src/evil"
+_FORBIDDEN = b"print('skipping the plan, shipping now')\n"
+_ALSO_FORBIDDEN = b"print('nobody will look in here')\n"
+_PLANNED = b"# Plan\n\n1. Prices are whole cents.\n2. The total is shown before paying.\n"
+# What the guardian does after a revert (the record of it) may take a moment longer than the revert.
+_PATIENCE_SECONDS = 3.0
+
+
+class Story:
+    """Tells what happens, does it, and counts which claims held.
+
+    Args:
+        console: Where it is told.
+        stage: Where it happens.
+    """
+
+    def __init__(self, console: Console, stage: Stage) -> None:
+        self._console = console
+        self._stage = stage
+        self._number = 0
+        self.held: list[str] = []
+        self.failed: list[str] = []
+
+    def tell(self) -> None:
+        """Play every act in order."""
+        self._begins()
+        self._what_is_allowed_stands()
+        self._a_write_is_undone()
+        self._a_new_file_is_gone()
+        self._a_deleted_file_is_back()
+        self._nothing_is_lost()
+        self._it_says_why()
+        self._ends()
+
+    def _begins(self) -> None:
+        began = time.monotonic()
+        report = lifecycle.start(
+            self._stage.project, feature=FEATURE, every=False, accept_current=None, foreground=False
+        )
+        status = report.status
+        self._act("spec-kitty guardian start", f"{FEATURE} is in plan phase")
+        self._claim(
+            status.running and status.phase == "plan" and status.protected_files > 0,
+            f"a daemon holds {status.protected_files} files",
+            f"{(time.monotonic() - began) * 1000:.0f} ms",
+        )
+
+    def _what_is_allowed_stands(self) -> None:
+        self._act(f"the agent edits {PLAN}", "this is what plan phase is for")
+        self._stage.agent("edit", PLAN, _PLANNED)
+        # Judged again at the end: by then everything that follows was undone, so this one was looked at, too.
+        self._claim(self._stage.bytes_of(PLAN) == _PLANNED, "stands")
+
+    def _a_write_is_undone(self) -> None:
+        before = self._stage.bytes_of(APP)
+        self._act(f"the agent overwrites {APP}", "source is for implement phase")
+        took = self._stage.agent("write", APP, _FORBIDDEN)
+        self._claim(self._stage.bytes_of(APP) == before, "undone, byte for byte", _milliseconds(took))
+
+    def _a_new_file_is_gone(self) -> None:
+        self._act(f"the agent creates {_NEW}", "in folders that did not exist")
+        took = self._stage.agent("write", _NEW, _ALSO_FORBIDDEN, top=_NEW_TOP)
+        self._claim(not self._stage.exists(_NEW_TOP), "gone, folders and all", _milliseconds(took))
+
+    def _a_deleted_file_is_back(self) -> None:
+        before = self._stage.bytes_of(CART)
+        self._act(f"the agent deletes {CART}", "not writing is a write, too")
+        took = self._stage.agent("delete", CART)
+        self._claim(self._stage.bytes_of(CART) == before, "back, byte for byte", _milliseconds(took))
+
+    def _nothing_is_lost(self) -> None:
+        self._act("spec-kitty guardian quarantine list", "what was undone is kept")
+        entries = _eventually(self._entries, lambda found: {APP, _NEW_TOP} <= {_top(entry) for entry in found})
+        for entry in entries:
+            self._console.show(f"     {quiet(entry.id)}  {entry.path}")
+        for name, top, data in ((APP, APP, _FORBIDDEN), (_NEW, _NEW_TOP, _ALSO_FORBIDDEN)):
+            place = self._stage.beside(f"rescued-{Path(name).name}")
+            self._act(f"spec-kitty guardian quarantine restore ID --to ../{place.name}")
+            self._bring_back([entry for entry in entries if _top(entry) == top], place)
+            self._claim(_holds(place, data), f"all {len(data)} bytes the agent wrote are back", "outside the project")
+
+    def _bring_back(self, entries: list[Entry], place: Path) -> None:
+        for entry in entries[-1:]:
+            quarantine.restore(self._stage.project, entry.id, to=place)
+
+    def _it_says_why(self) -> None:
+        self._act(f"spec-kitty guardian explain {APP}")
+        explained = judgement.explain(self._stage.project, APP)
+        self._console.show(f"     {explained.decision.reason}")
+        self._claim(not explained.decision.allowed, f"denied by rule {explained.decision.rule}")
+        self._claim(self._stage.bytes_of(PLAN) == _PLANNED, f"{PLAN} still holds the agent's edit")
+
+    def _ends(self) -> None:
+        self._act("spec-kitty guardian stop")
+        lifecycle.stop(self._stage.project, reason="the demonstration is over")
+        self._claim(not lifecycle.status(self._stage.project).running, "nothing runs, nothing watches")
+        self._stage.agent("edit", APP, _FORBIDDEN)
+        self._claim(
+            self._stage.bytes_of(APP) == _FORBIDDEN, "now the same write stands: it was the guardian that undid it"
+        )
+
+    def _entries(self) -> list[Entry]:
+        return list(quarantine.list_entries(self._stage.project))
+
+    def _act(self, what: str, why: str = "") -> None:
+        self._number += 1
+        self._console.show(f"\n{self._number:>2}  {strong(what)}" + (f"  {quiet(why)}" if why else ""))
+
+    def _claim(self, holds: bool, text: str, detail: str = "") -> None:
+        (self.held if holds else self.failed).append(text)
+        sign = good("✓") if holds else bad("✗ not true:")
+        self._console.show(f"    {sign} {text}" + (f"  {quiet(detail)}" if detail else ""))
+
+
+def _milliseconds(took: float | None) -> str:
+    return "never" if took is None else f"{took:.1f} ms"
+
+
+def _top(entry: Entry) -> str:
+    # What was made in a new folder is taken with the folder, or piece by piece: either is its top here.
+    return _NEW_TOP if entry.path == _NEW_TOP or entry.path.startswith(f"{_NEW_TOP}/") else entry.path
+
+
+def _holds(place: Path, data: bytes) -> bool:
+    files = place.rglob("*") if place.is_dir() else [place]
+    return any(file.is_file() and file.read_bytes() == data for file in files)
+
+
+def _eventually(look: Callable[[], list[Entry]], is_enough: Callable[[list[Entry]], bool]) -> list[Entry]:
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    found = look()
+    while not is_enough(found) and time.monotonic() < deadline:
+        time.sleep(0.02)
+        found = look()
+    return found

@@ -1,0 +1,207 @@
+"""What is right and wrong with the local state on this disk; looks, and changes nothing (FR-009, NFR-002, NFR-005)."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import stat
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from kitty_paths import StateRoot, Surface
+from kitty_paths.errors import InvalidStateRootError
+from kitty_paths.layout import VARIABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_ANYONE = 0o077
+_ANYONE_WRITES = 0o022
+
+
+class Severity(StrEnum):
+    """How much a finding matters: only errors make the state unhealthy."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing to know about the state.
+
+    Attributes:
+        code: Stable identifier for scripts.
+        severity: Whether it must be mended.
+        message: What is so and where, one sentence.
+        hint: The command that mends it, or None.
+    """
+
+    code: str
+    severity: Severity
+    message: str
+    hint: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One surface as it is on disk.
+
+    Attributes:
+        surface: What it should be.
+        exists: Whether anything is there; a link that leads nowhere counts.
+        mode: Its permission bits, or None where nothing is or none can be read.
+    """
+
+    surface: Surface
+    exists: bool
+    mode: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """The state root and everything in it, looked at once.
+
+    Attributes:
+        root: What the code of this program reads and writes (SC-004).
+        default: Where it would be with the variable unset; None when there is no home directory.
+        seen: Every fixed surface, in the layout's order.
+        findings: What was noticed, root first.
+    """
+
+    root: StateRoot
+    default: Path | None
+    seen: tuple[Seen, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def healthy(self) -> bool:
+        """Whether nothing must be mended."""
+        return all(finding.severity is not Severity.ERROR for finding in self.findings)
+
+
+def diagnose(root: StateRoot) -> Diagnosis:
+    """Look at the root and at every surface below it."""
+    default = _default_base(root)
+    seen = tuple(_look(surface) for surface in root.surfaces())
+    findings = [*_about_root(root.base), *_about_leftovers(root, default)]
+    if root.base.is_dir():
+        for each in seen:
+            findings.extend(_about_surface(each, root.base))
+    return Diagnosis(root, default, seen, tuple(findings))
+
+
+def _default_base(root: StateRoot) -> Path | None:
+    try:
+        return root.default_base
+    except InvalidStateRootError:
+        return None
+
+
+def _look(surface: Surface) -> Seen:
+    try:
+        mode = stat.S_IMODE(surface.path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return Seen(surface, exists=surface.path.is_symlink(), mode=None)
+    except OSError:
+        return Seen(surface, exists=True, mode=None)  # there, but closed to us
+    return Seen(surface, exists=True, mode=mode)
+
+
+def _about_root(base: Path) -> Iterator[Finding]:
+    if base.is_dir():
+        mode = stat.S_IMODE(base.stat().st_mode)
+        if not os.access(base, os.R_OK | os.W_OK | os.X_OK):
+            yield _error(
+                "state.root.not-writable", f"the root {base} cannot be written to", f"chmod u+rwx {_quoted(base)}"
+            )
+        if os.name == "posix" and mode & _ANYONE_WRITES:
+            yield _error(
+                "state.root.open",
+                f"the root {base} has mode {mode:04o}: others can put files into it",
+                f"chmod go-w {_quoted(base)}",
+            )
+    elif os.path.lexists(base):
+        what = "a link that leads nowhere" if base.is_symlink() else "not a directory"
+        yield _error(
+            "state.root.not-a-directory",
+            f"the root {base} is {what}",
+            f"mv {_quoted(base)} {_quoted(base)}.old, or set {VARIABLE} to another place",
+        )
+    else:
+        above = next((parent for parent in base.parents if os.path.lexists(parent)), base)
+        if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+            yield _error(
+                "state.root.uncreatable",
+                f"the root {base} does not exist and cannot be made, because {above} is {_obstacle(above)}",
+                f"set {VARIABLE} to a place that can be written to",
+            )
+
+
+def _obstacle(above: Path) -> str:
+    return "not writable" if above.is_dir() else "not a directory"
+
+
+def _about_leftovers(root: StateRoot, default: Path | None) -> Iterator[Finding]:
+    if default is None or default == root.base or not default.is_dir():
+        return
+    if root.base.is_dir() and default.samefile(root.base):
+        return
+    left = [surface.name for surface in StateRoot.at(default).surfaces() if os.path.lexists(surface)]
+    if left:
+        yield Finding(
+            "state.default-home.leftovers",
+            Severity.INFO,
+            f"{default} holds state as well ({', '.join(left)}); nothing there is read or written",
+            None,
+        )
+
+
+def _about_surface(seen: Seen, base: Path) -> Iterator[Finding]:
+    surface = seen.surface
+    if not seen.exists:
+        return
+    name, path = surface.name, _quoted(surface.path)
+    if seen.mode is None:
+        yield _error("state.surface.unreadable", f"{name} cannot be looked at: {surface.path}", f"ls -ld {path}")
+        return
+    if surface.path.is_dir() != (surface.kind.value == "directory"):
+        is_now = "a directory" if surface.path.is_dir() else "no directory"
+        yield _error(
+            "state.surface.kind", f"{name} is {is_now}, but is used as a {surface.kind}", f"mv {path} {path}.old"
+        )
+        return
+    if surface.secret and surface.path.is_symlink() and not surface.path.resolve().is_relative_to(base.resolve()):
+        yield _error(
+            "state.secret.elsewhere",
+            f"{name} is secret and a link out of the root, to {surface.path.resolve()}",
+            f"rm {path}, then put the file itself there",
+        )
+    if not os.access(surface, os.R_OK | os.W_OK):
+        yield _error("state.surface.not-writable", f"{name} cannot be read and written", f"chmod u+rw {path}")
+    if os.name != "posix":
+        return  # elsewhere these bits say nothing about who may read
+    if surface.secret and seen.mode & _ANYONE:
+        yield _error(
+            "state.secret.open",
+            f"{name} is secret and has mode {seen.mode:04o}: others can get at it",
+            f"chmod {surface.mode:o} {path}",
+        )
+    elif seen.mode & _ANYONE_WRITES:
+        yield Finding(
+            "state.surface.open",
+            Severity.WARNING,
+            f"{name} has mode {seen.mode:04o}: others can write it",
+            f"chmod go-w {path}",
+        )
+
+
+def _error(code: str, message: str, hint: str) -> Finding:
+    return Finding(code, Severity.ERROR, message, hint)
+
+
+def _quoted(path: Path) -> str:
+    return shlex.quote(str(path))

@@ -1,0 +1,33 @@
+"""How numbers, sizes and times are written for people."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+_STEP = 1000
+_TWO_FIGURES = 10
+
+
+def count(number: int, noun: str, plural: str | None = None) -> str:
+    """`1 file`, `2 files`, `3 entries`."""
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"
+
+
+def size(number: int) -> str:
+    """Bytes in at most three figures: `512 B`, `1.2 kB`, `40 MB`."""
+    if number < _STEP:
+        return f"{number} B"
+    value, unit = number / _STEP, "kB"
+    for larger in ("MB", "GB"):
+        if value >= _STEP:
+            value, unit = value / _STEP, larger
+    return f"{value:.1f} {unit}" if value < _TWO_FIGURES else f"{value:.0f} {unit}"
+
+
+def moment(at: datetime | str) -> str:
+    """A point in time on this machine's clock, to the second; what is no time stays as it is."""
+    try:
+        point = datetime.fromisoformat(at) if isinstance(at, str) else at
+    except ValueError:
+        return str(at)
+    return point.astimezone().strftime("%Y-%m-%d %H:%M:%S")
