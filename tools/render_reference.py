@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from difflib import unified_diff
 from pathlib import Path
 from types import ModuleType
+from typing import TypeVar
 
 import click
 
@@ -30,6 +31,8 @@ from kitty_paths.errors import KittyPathsError
 from kitty_paths.platforms import Platform
 from kitty_paths.surface import Surface
 from spec_kitty_cli import app
+
+E = TypeVar("E", bound=Exception)
 
 REFERENCE = Path(__file__).resolve().parents[1] / "docs" / "reference"
 NOTE = "<!-- Written by tools/render_reference.py from the code; change that, not this. -->"
@@ -117,7 +120,7 @@ def submodules(package: ModuleType) -> Iterator[ModuleType]:
             yield importlib.import_module(found.name)
 
 
-def family(base: type[Exception]) -> set[type[Exception]]:
+def family(base: type[E]) -> set[type[E]]:
     """A class and everything derived from it."""
     return {base}.union(*(family(child) for child in base.__subclasses__()))
 
@@ -161,10 +164,9 @@ def errors() -> str:
 
 
 def _concrete() -> Iterator[type[KittyPathsError | GuardianError]]:
-    for base in (KittyPathsError, GuardianError):
-        for cls in family(base):
-            if cls is not base and issubclass(cls, KittyPathsError | GuardianError):
-                yield cls
+    # A class that keeps its base's code only carries an error from elsewhere.
+    yield from (cls for cls in family(KittyPathsError) if cls.code != KittyPathsError.code)
+    yield from (cls for cls in family(GuardianError) if cls.code != GuardianError.code)
 
 
 # Commands

@@ -79,6 +79,7 @@ def test_no_system_call_names_the_root(tmp_path: Path) -> None:
         USERPROFILE=str(marker),
         SPEC_KITTY_HOME=str(marker / "sk"),
         LOCALAPPDATA="",
+        PYTHONNOUSERSITE="1",  # or Python itself looks for packages in the home directory
     )
     if done.returncode != 0 and "ptrace" in done.stderr:
         pytest.skip(f"strace may not trace here: {done.stderr.strip()}")

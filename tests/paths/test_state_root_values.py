@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import doctest
 import os
 import pickle
 from pathlib import Path
+from types import ModuleType
 
 import attrs
 import pytest
@@ -18,6 +20,7 @@ from kitty_paths import (
     KittyPathsError,
     QueueScope,
     RepositoryState,
+    RootSource,
     StateRoot,
     Surface,
     TrackerScope,
@@ -150,6 +153,16 @@ def test_every_error_is_of_the_family_and_has_a_code_of_its_own() -> None:
         each for each in vars(kitty_paths).values() if isinstance(each, type) and issubclass(each, KittyPathsError)
     ]
     assert len({each.code for each in errors}) == len(errors)
+
+
+@pytest.mark.parametrize("module", [kitty_paths, kitty_paths.root], ids=lambda module: module.__name__)
+def test_the_examples_in_the_documentation_are_true(module: ModuleType) -> None:
+    failed, attempted = doctest.testmod(module)
+    assert (failed, attempted > 0) == (0, True)
+
+
+def test_the_words_for_a_roots_source_are_stable() -> None:
+    assert [source.value for source in RootSource] == ["environment", "platform_default", "explicit"]
 
 
 def test_all_is_sorted_and_true() -> None:

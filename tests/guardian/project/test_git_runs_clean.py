@@ -5,6 +5,7 @@ import stat
 from pathlib import Path
 
 import pytest
+
 from kitty_guardian.environment import process_environment
 from kitty_guardian.errors import GitError
 from kitty_guardian.project.git import Git, clean_environment
@@ -121,7 +122,7 @@ def test_a_question_is_answered_by_the_status(repository: Repository) -> None:
 
     assert git.attempt("merge-base", "--is-ancestor", old, new) == (0, b"")
     assert git.attempt("merge-base", "--is-ancestor", new, old) == (1, b"")
-    with pytest.raises(GitError, match="Not a valid commit name nothing"):
+    with pytest.raises(GitError, match="Not a valid object name nothing"):
         git.attempt("merge-base", "--is-ancestor", "nothing", old)
 
 

@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from kitty_guardian.errors import GitError
 from kitty_guardian.project.git import Git
 from kitty_guardian.project.objects import ObjectReader

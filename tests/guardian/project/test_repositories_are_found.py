@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from kitty_guardian.errors import GitError, NotAProjectError, NotARepositoryError
 from kitty_guardian.project.repository import Worktree, find_worktree, is_project, require_project
 from kitty_paths import RepositoryState
@@ -156,7 +157,7 @@ def test_a_head_that_is_nonsense_is_not_a_repository(repository: Repository) -> 
     worktree = find(repository)
     (repository.path / ".git" / "HEAD").write_text("nonsense\n")
 
-    with pytest.raises(GitError):
+    with pytest.raises(GitError, match=r"HEAD of .* cannot be resolved"):
         worktree.head_commit()
 
 

@@ -43,7 +43,7 @@ __all__ = [
 
 def __getattr__(name: str) -> str:
     if name == "__version__":
-        from importlib.metadata import version  # noqa: PLC0415 - import cost
+        from importlib.metadata import version  # only who asks pays for it
 
         return version("kitty-paths")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -41,7 +41,7 @@ def windows_user_data(name: str) -> str:
 
     platformdirs is imported here and nowhere else: no other platform pays for it.
     """
-    import platformdirs  # noqa: PLC0415 - import cost, see above
+    import platformdirs
 
     return platformdirs.user_data_dir(name, appauthor=False, roaming=False)
 

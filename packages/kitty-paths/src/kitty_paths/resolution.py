@@ -26,7 +26,7 @@ class RootSource(StrEnum):
     """Why a root is where it is."""
 
     ENVIRONMENT = "environment"  # SPEC_KITTY_HOME names it
-    PLATFORM_DEFAULT = "platform-default"  # the variable is unset or empty
+    PLATFORM_DEFAULT = "platform_default"  # the variable is unset or empty
     EXPLICIT = "explicit"  # the caller named it
 
 

@@ -209,7 +209,7 @@ class StateRoot(Home):
 
 
 def _suggestion(name: str) -> str:
-    import difflib  # noqa: PLC0415 - import cost; only a mistake needs it
+    import difflib  # only a mistake pays for it
 
     known = [row.name for row in layout.STATE.values() if row.fixed]
     # `config` means `sync.config`: the last part alone counts as close.

@@ -102,7 +102,7 @@ def _usage(console: Console, error: click.ClickException) -> int:
 
 
 def _internal(console: Console, error: Exception, program: str, arguments: Sequence[str]) -> int:
-    from spec_kitty_cli import report  # noqa: PLC0415 - import cost; only a bug needs it
+    from spec_kitty_cli import report  # its imports are a bug's expense alone
 
     try:
         place = str(report.write(error, program, arguments))

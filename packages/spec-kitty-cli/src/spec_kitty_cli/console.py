@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
+from spec_kitty_cli.words import plain
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -53,7 +55,7 @@ class Console:
         if self.json:
             click.echo(json.dumps({"code": code, "message": message, "hint": hint, **(extra or {})}), err=True)
             return
-        self.talk(f"{click.style('error:', fg='red', bold=True)} {message}")
+        self.talk(f"{click.style('error:', fg='red', bold=True)} {plain(message)}")
         if hint:
             self.talk(f"{hinting()} {hint}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -124,7 +125,7 @@ class Command(click.Command):
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the first paragraph, the examples, then the rest."""
         del ctx
-        first, _, rest = (self.help or "").partition("\n\n")
+        first, _, rest = inspect.cleandoc(self.help or "").partition("\n\n")
         formatter.write_paragraph()
         with formatter.indentation():
             formatter.write_text(first)

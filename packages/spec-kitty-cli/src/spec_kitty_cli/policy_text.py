@@ -10,6 +10,8 @@ from kitty_guardian.rules.policy import Policy, Setting, describe
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+_WIDTH = 80
+
 
 def lines(settings: Iterable[Setting]) -> Iterator[tuple[str, str]]:
     """The settings as a TOML file's lines, each with where its value comes from (empty where there is none)."""
@@ -20,8 +22,33 @@ def lines(settings: Iterable[Setting]) -> Iterator[tuple[str, str]]:
             table = above
             yield "", ""
             yield f"[{table}]", ""
-        value = list(setting.value) if isinstance(setting.value, tuple) else setting.value
-        yield f"{key} = {json.dumps(value, ensure_ascii=False)}", setting.origin
+        first, *more = _written(key, setting.value)
+        yield first, setting.origin
+        yield from ((line, "") for line in more)
+
+
+def _written(key: str, value: str | bool | tuple[str, ...]) -> Iterator[str]:
+    if not isinstance(value, tuple):
+        yield f"{key} = {_toml(value)}"
+        return
+    whole = f"{key} = [{', '.join(map(_toml, value))}]"
+    if len(whole) <= _WIDTH:
+        yield whole
+        return
+    yield f"{key} = ["
+    line = " "
+    for item in value:
+        if len(line) + len(_toml(item)) > _WIDTH:
+            yield line
+            line = " "
+        line += f" {_toml(item)},"
+    yield line
+    yield "]"
+
+
+def _toml(value: str | bool) -> str:
+    # A JSON string or truth value is a TOML one; DEL alone must be escaped in TOML and is not in JSON.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def template() -> str:

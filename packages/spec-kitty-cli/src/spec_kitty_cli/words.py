@@ -8,6 +8,16 @@ _STEP = 1000
 _TWO_FIGURES = 10
 
 
+def plain(text: object) -> str:
+    """`text` for a terminal: control characters and stray bytes are spelled out, a file name may hold them to fool us."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else _spelled(letter) for letter in str(text))
+
+
+def _spelled(letter: str) -> str:
+    stray = letter.encode("utf-8", "surrogateescape") if "\udc80" <= letter <= "\udcff" else b""
+    return f"\\x{stray[0]:02x}" if stray else letter.encode("unicode_escape").decode("ascii")
+
+
 def count(number: int, noun: str, plural: str | None = None) -> str:
     """`1 file`, `2 files`, `3 entries`."""
     return f"{number} {noun if number == 1 else plural or noun + 's'}"

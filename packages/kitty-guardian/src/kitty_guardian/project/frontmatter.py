@@ -129,7 +129,7 @@ def _parse(head: str) -> tuple[dict[str, Field], list[Field]]:
     Raises:
         _UnreadableError: It is not YAML, not one mapping, or nested too deeply.
     """
-    import yaml  # noqa: PLC0415 - costs 40 ms, and many readings need no YAML
+    import yaml  # here, since it costs 40 ms and many readings need none
 
     outline = _Outline()
     try:

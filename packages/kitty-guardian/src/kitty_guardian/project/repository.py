@@ -66,13 +66,9 @@ class Worktree:
         status, output = self.git.attempt("rev-parse", "--verify", "--quiet", "HEAD", accept=(0, 1, 128))
         if status == 0:
             return output.decode("ascii").strip()
-        branch = self._symbolic_head()
-        if branch is None or self.git.attempt("show-ref", "--verify", "--quiet", branch, accept=(0, 1, 128))[0] == 0:
-            raise self._broken_head()
-        # A ref that exists but holds nonsense is broken, while show-ref says "no such ref".
-        where = self.git.text("rev-parse", "--git-path", branch)
-        if os.path.lexists(self.root / where) and not (self.root / where).is_dir():
-            raise self._broken_head()
+        # Only on a branch that is not there yet can git tell the name HEAD stands for and no commit.
+        if self._symbolic_head(accept=(0, 1, 128)) is None:
+            raise GitError(f"HEAD of {self.root} cannot be resolved", hint="look at it with: git fsck")
         return None
 
     def head_branch(self) -> str | None:
@@ -84,12 +80,9 @@ class Worktree:
         branch = self._symbolic_head()
         return None if branch is None else branch.removeprefix("refs/heads/")
 
-    def _symbolic_head(self) -> str | None:
-        status, output = self.git.attempt("symbolic-ref", "--quiet", "HEAD")
+    def _symbolic_head(self, *, accept: tuple[int, ...] = (0, 1)) -> str | None:
+        status, output = self.git.attempt("symbolic-ref", "--quiet", "HEAD", accept=accept)
         return None if status else os.fsdecode(output.removesuffix(b"\n"))
-
-    def _broken_head(self) -> GitError:
-        return GitError(f"HEAD of {self.root} cannot be resolved", hint="look at it with: git fsck")
 
 
 def find_worktree(start: Path, *, env: Mapping[str, str] | None = None) -> Worktree:

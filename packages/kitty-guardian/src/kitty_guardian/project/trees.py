@@ -97,8 +97,11 @@ class DiskTree:
             if (self.root / path).is_symlink():  # ELOOP here, other numbers elsewhere
                 return None
             raise
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            return None
         with os.fdopen(descriptor, "rb") as file:
-            return file.read(limit + 1) if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
+            return file.read(limit + 1)
 
     def _is_within(self, directory: str) -> bool:
         """Whether `directory` stays below the root: no `..`, not absolute, no symbolic link on the way."""

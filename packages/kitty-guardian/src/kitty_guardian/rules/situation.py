@@ -103,7 +103,7 @@ class Situation:
         opened = self._opening(spelled)
         always = _always(readings)
         if always is not None and not (opened and opened.protected):
-            return decision(always, spelled, self._phase)
+            return decision(always[1], always[0].path, self._phase)
         if opened is not None:
             return decision(opened.verdict, spelled, self._phase)
         judged = [self._placed(reading) for reading in readings]
@@ -186,8 +186,8 @@ class _Opened:
     protected: bool
 
 
-def _always(readings: tuple[Reading, ...]) -> Verdict | None:
-    return next((found for reading in readings if (found := ALWAYS.find(reading.key)) is not None), None)
+def _always(readings: tuple[Reading, ...]) -> tuple[Reading, Verdict] | None:
+    return next(((reading, found) for reading in readings if (found := ALWAYS.find(reading.key)) is not None), None)
 
 
 def _is_git(path: str) -> bool:

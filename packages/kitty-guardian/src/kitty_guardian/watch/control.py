@@ -22,10 +22,11 @@ _ANSWER_SECONDS = 30.0
 _READ_SECONDS = 5.0
 _LONGEST_ADDRESS = 100  # sun_path holds 104 to 108 bytes
 
+Argument = str | float | bool | list[str]
 Handler = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 
-class Refused(GuardianError):
+class RefusedError(GuardianError):
     """The guardian refused a request; carries its own code and exit code."""
 
     def __init__(self, message: str, *, hint: str | None, code: str, exit_code: int) -> None:
@@ -63,7 +64,9 @@ class ControlServer(threading.Thread):
         submit: Has a request answered, elsewhere, and calls back with the answer.
     """
 
-    def __init__(self, path: Path, submit: Callable[[Mapping[str, Any], Callable[[Mapping[str, Any]], None]], None]):
+    def __init__(
+        self, path: Path, submit: Callable[[Mapping[str, Any], Callable[[Mapping[str, Any]], None]], None]
+    ) -> None:
         super().__init__(name="control", daemon=True)
         self._path = path
         self._submit = submit
@@ -120,17 +123,17 @@ def answer_with(handler: Handler, request: Mapping[str, Any]) -> Mapping[str, An
         return _error(error.message, hint=error.hint, code=error.code, exit_code=error.exit_code)
 
 
-def ask(path: Path, verb: str, *, timeout: float = _ANSWER_SECONDS, **arguments: Any) -> dict[str, Any]:
+def ask(path: Path, verb: str, **arguments: Argument) -> dict[str, Any]:
     """Send one request and give the answer.
 
     Raises:
         FileNotFoundError: Nobody listens there.
         ConnectionRefusedError: Nobody listens there any more.
         GuardianBusyError: No answer in time.
-        Refused: The guardian said no.
+        RefusedError: The guardian said no.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(timeout)
+        connection.settimeout(_ANSWER_SECONDS)
         with _address(path) as address:
             connection.connect(address)
         try:
@@ -141,7 +144,7 @@ def ask(path: Path, verb: str, *, timeout: float = _ANSWER_SECONDS, **arguments:
                 f"the guardian at `{path.parent}` does not answer", hint="spec-kitty guardian status"
             ) from error
     if not answer.get("ok"):
-        raise Refused(
+        raise RefusedError(
             answer.get("message", "refused"),
             hint=answer.get("hint"),
             code=answer.get("code", "guardian.refused"),

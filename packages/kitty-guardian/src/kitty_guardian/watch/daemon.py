@@ -1,7 +1,7 @@
 """The guardian process: one worker that owns the session, threads that bring events and requests to it.
 
-Run as `python -I -m kitty_guardian.watch.daemon` by `lifecycle.start`, with its request as one JSON argument; it says one
-JSON line on its standard output when it watches, or why it does not.
+Run as `python -I -m kitty_guardian.watch.daemon` by `lifecycle.start`, with its request as one JSON argument; it says
+one JSON line on its standard output when it watches, or why it does not.
 """
 
 from __future__ import annotations

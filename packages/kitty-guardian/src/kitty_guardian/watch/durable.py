@@ -1,4 +1,4 @@
-"""Group fsync: what a revert wrote survives a power loss at most 100 milliseconds later (enforcement model, section 3)."""
+"""Group fsync: what a revert wrote survives a power loss 100 milliseconds later (enforcement model, section 3)."""
 
 from __future__ import annotations
 

@@ -117,7 +117,7 @@ def restore(where: Path, entry_id: str, *, to: Path | None = None) -> Path:
         case Kind.DIRECTORY:
             shutil.copytree(slot, target, symlinks=True)
         case Kind.SYMLINK:
-            target.symlink_to(os.readlink(slot))
+            target.symlink_to(slot.readlink())
         case _:
             draft = target.with_name(f".{entry.id}.part")
             shutil.copy2(slot, draft)
@@ -171,7 +171,8 @@ def _entry(directory: Path, entry_id: str, line: dict[str, Any]) -> Entry:
     size = _size_below(slot) if kind is Kind.DIRECTORY else st.st_size
     return Entry(
         id=entry_id, path=line["path"], at=line["at"], size=size, sha256=_sha256(slot) if kind is Kind.FILE else "",
-        reason=line["reason"], kind=str(kind), operation=line["operation"], mode=line.get("mode", stat.S_IMODE(st.st_mode)),
+        reason=line["reason"], kind=str(kind), operation=line["operation"],
+        mode=line.get("mode", stat.S_IMODE(st.st_mode)),
     )  # fmt: skip
 
 
@@ -181,7 +182,7 @@ def _content(entry: Entry, slot: Path) -> Iterator[bytes]:
             while chunk := file.read(_CHUNK):
                 yield chunk
     elif entry.kind == Kind.SYMLINK:
-        yield os.fsencode(os.readlink(slot))
+        yield os.fsencode(slot.readlink())
     elif entry.kind == Kind.DIRECTORY:
         for found in sorted(slot.rglob("*")):
             yield os.fsencode(f"{found.relative_to(slot)}{'/' if found.is_dir() else ''}\n")

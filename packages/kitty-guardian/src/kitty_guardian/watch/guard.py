@@ -163,25 +163,26 @@ class Guard:
     def _adopt_below(self, directory: str, previous: Situation | None, nested: set[str]) -> None:
         for name, st in self._tree.names(directory):
             path = join(directory, name)
-            if self._is_elsewhere(path):
-                continue
             is_directory = stat.S_ISDIR(st.st_mode)
-            denied = not self.situation.judge(path).allowed
-            if not denied and not (is_directory and self.situation.may_hold(path)):
+            denied = not self._judge(path, directory=is_directory).allowed
+            if self._is_elsewhere(path) or not (denied or (is_directory and self.situation.may_hold(path))):
                 continue
+            came_before = previous is None or previous.judge(path + "/" if is_directory else path).allowed
             if is_directory and self._tree.lstat(join(path, ".git")) is not None:
-                if previous is None or previous.judge(path).allowed:
+                if came_before:
                     nested.add(path)  # another repository that was here before us is not our business
                 continue
             if denied and path not in self._record:
-                if self._is_exempt(path, directory=is_directory):
-                    continue
-                if previous is not None and not previous.judge(path).allowed:
-                    continue  # it came while it was protected: the next scan takes it
-                if not self._capture(path, st):
+                # What came while it was protected is not adopted: the next scan takes it.
+                exempt = self._is_exempt(path, directory=is_directory)
+                if exempt or not came_before or not self._capture(path, st):
                     continue
             if is_directory:
                 self._adopt_below(path, previous, nested)
+
+    def _judge(self, path: str, *, directory: bool) -> Decision:
+        """The decision about a file or a directory; the slash keeps strict mode from blocking a place for files."""
+        return self.situation.judge(path + "/" if directory else path)
 
     def _capture(self, path: str, st: os.stat_result) -> bool:
         """Record what stands at `path` as legal; False for what cannot be recorded (a socket, an unreadable file)."""
@@ -234,7 +235,7 @@ class Guard:
                 self._settle(directory, st)
                 return
             if entry is None:
-                decision = self.situation.judge(directory)
+                decision = self._judge(directory, directory=True)
                 if self._is_other_repository(directory, decision):
                     return
                 if not decision.allowed and not self._heads.expects_below(directory):
@@ -285,7 +286,7 @@ class Guard:
 
     def _settle_unrecorded(self, path: str, st: os.stat_result) -> None:
         is_directory = stat.S_ISDIR(st.st_mode)
-        decision = self.situation.judge(path)
+        decision = self._judge(path, directory=is_directory)
         if is_directory and self._is_other_repository(path, decision):
             return
         if decision.allowed:
@@ -425,11 +426,7 @@ class Guard:
 
         Where the phase blocks writing, a `.git` inside a new folder changes nothing: the folder must not be there.
         """
-        if not decision.allowed and decision.rule != "strict.neutral":
-            return False
-        if self._tree.lstat(join(path, ".git")) is None:
-            return False
-        return decision.allowed or self._heads.is_worktree(path)
+        return decision.allowed and self._tree.lstat(join(path, ".git")) is not None
 
     # Dealing with what is not legal
 
@@ -540,7 +537,7 @@ class Guard:
             self._report(path, operation, Action.UNRESOLVED, decision, None, error=text)
         self._later[path] = self._clock() + _RETRY_SECONDS
 
-    def _report(  # noqa: PLR0913 - the fields of one event
+    def _report(
         self,
         path: str,
         operation: Operation,
@@ -570,9 +567,9 @@ class Guard:
 
     def _is_pending(self, path: str, st: os.stat_result | None, decision: Decision) -> bool:
         at_work = self._git.at_work()
-        if not at_work and self._git.quiet_for() >= AFTER_RELEASE_SECONDS and path not in self._pending:
-            if not self._git.is_unmerged(path):
-                return False
+        quiet = not at_work and self._git.quiet_for() >= AFTER_RELEASE_SECONDS
+        if quiet and path not in self._pending and not self._git.is_unmerged(path):
+            return False
         now = self._clock()
         since = self._pending.get(path, now)
         why = self._why_pending(path, st, at_work=at_work, age=now - since)

@@ -15,7 +15,7 @@ import attrs
 
 from kitty_guardian.errors import GuardianBusyError, GuardianError, NotRunningError
 from kitty_guardian.project.repository import Worktree, find_worktree, require_project
-from kitty_guardian.watch.control import Refused, ask
+from kitty_guardian.watch.control import Argument, RefusedError, ask
 from kitty_guardian.watch.locking import holding, is_held
 
 _START_SECONDS = 120.0
@@ -182,7 +182,7 @@ def _spawn(worktree: Worktree, request: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _report(said: Mapping[str, Any]) -> StartReport:
     if "error" in said:
-        raise Refused(said["error"], hint=said["hint"], code=said["code"], exit_code=said["exit_code"])
+        raise RefusedError(said["error"], hint=said["hint"], code=said["code"], exit_code=said["exit_code"])
     return StartReport(
         already_running=bool(said.get("already_running")),
         status=_status(said["status"]),
@@ -253,7 +253,7 @@ def _status(data: Mapping[str, Any]) -> Status:
     return Status(**{**data, "notes": tuple(data["notes"])})
 
 
-def ask_guardian(worktree: Worktree, verb: str, **arguments: Any) -> dict[str, Any]:
+def ask_guardian(worktree: Worktree, verb: str, **arguments: Argument) -> dict[str, Any]:
     """Ask the guardian, waiting a moment for one that is just starting.
 
     Raises:

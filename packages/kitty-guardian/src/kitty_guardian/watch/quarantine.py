@@ -239,8 +239,7 @@ class Quarantine:
                     view = memoryview(piece)
                     while view:
                         view = view[os.write(fd, view) :]
-                if sha.digest() != legal.sha256:
-                    raise RecordError("the pack of legal bytes is damaged", hint="spec-kitty guardian restart")
+                _check_digest(sha.digest(), legal)
             dress(fd, legal.metadata)
         except BaseException:
             _remove(directory, name)
@@ -300,7 +299,7 @@ class Quarantine:
             return st.st_size == legal.size and _digest(self.directory / entry_id) == legal.sha256.hex()
         if legal.kind is Kind.SYMLINK:
             return os.readlink(entry_id, dir_fd=self.fd) == legal.target
-        return not os.listdir(self.directory / entry_id)
+        return not any((self.directory / entry_id).iterdir())
 
     # Start-up
 
@@ -339,12 +338,17 @@ class Quarantine:
         last moment is recognised by its bytes: they are kept unless the record has them all.
         """
         if not stat.S_ISREG(st.st_mode):
-            return not stat.S_ISDIR(st.st_mode) or not os.listdir(self.directory / entry_id)
+            return not stat.S_ISDIR(st.st_mode) or not any((self.directory / entry_id).iterdir())
         if not legal:
             return st.st_size == 0
         data = (self.directory / entry_id).read_bytes()
         whole = b"".join(self._record.content(bytes.fromhex(legal)))
         return whole.startswith(data)
+
+
+def _check_digest(found: bytes, legal: Legal) -> None:
+    if found != legal.sha256:
+        raise RecordError("the pack of legal bytes is damaged", hint="spec-kitty guardian restart")
 
 
 def _copy_across(from_fd: int, from_name: str, to_fd: int, to_name: str) -> None:

@@ -403,5 +403,5 @@ def _count_files(root: Path, pattern: str) -> int:
             found.add(os.fspath(place))
         for directory, names, files in os.walk(place):
             names[:] = [name for name in names if name != ".git"]
-            found.update(os.path.join(directory, name) for name in files)
+            found.update(f"{directory}/{name}" for name in files)
     return len(found)

@@ -5,12 +5,12 @@ Paths are `str` relative to the root with `/` between names (undecodable bytes a
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 
@@ -110,7 +110,7 @@ class WorkTree:
                 return None
             raise
 
-    @contextmanager
+    @contextlib.contextmanager
     def parent(self, path: str) -> Iterator[tuple[int, str]]:
         """The directory that holds `path`, open, and the last name; each step refuses symbolic links.
 
@@ -128,7 +128,7 @@ class WorkTree:
         finally:
             os.close(fd)
 
-    @contextmanager
+    @contextlib.contextmanager
     def open_file(self, path: str) -> Iterator[int]:
         """A regular file open for reading, not through a link and without waiting for a FIFO's writer."""
         with self.parent(path) as (fd, name):
@@ -193,10 +193,9 @@ def dress(fd: int, metadata: Metadata) -> None:
     """Give an open file or directory its metadata back; what only root may give is given where possible."""
     st = os.fstat(fd)
     if (st.st_uid, st.st_gid) != (metadata.uid, metadata.gid):
-        try:
+        # Another owner's file: its bytes come back as ours, which the owner's directory allows.
+        with contextlib.suppress(PermissionError):
             os.fchown(fd, metadata.uid, metadata.gid)
-        except PermissionError:
-            pass  # another owner's file: the bytes come back as ours, which the owner's directory allows
     os.fchmod(fd, metadata.mode)
     for name, value in metadata.xattrs:
         try:

@@ -1,21 +1,18 @@
-"""File events: watchdog, set up so that it neither sleeps, nor livelocks, nor hides what it lost (watching facts, 0 and 7).
+"""File events: watchdog, set up so that it neither sleeps, nor livelocks, nor hides what it lost.
 
-Events are hints. This module turns them into paths to be compared and into one flag for "something was lost".
+Events are hints (watching facts, sections 0 and 7). This module turns them into paths to be compared and into one flag
+for "something was lost".
 """
 
 from __future__ import annotations
 
 import errno
-import logging
 import os
 import sys
 import threading
 import time
-import warnings
-import weakref
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import attrs
 from watchdog.events import (
@@ -142,9 +139,9 @@ class Watching:
 
     def __init__(self, root: Path, git_dirs: tuple[Path, Path], inbox: Inbox, wanted: Callable[[str], bool]) -> None:
         self.shortage = 0  # directories that could not be watched
+        self.inbox = inbox
         self._root = os.fspath(root)
         self._git_dirs = git_dirs
-        self._inbox = inbox
         self._wanted = wanted
         self._scheduled: dict[str, _Scheduled] = {}
         self._observer: BaseObserver | None = None
@@ -158,12 +155,15 @@ class Watching:
         Raises:
             WatchError: Nothing can be watched (instance or watch limit reached).
         """
-        _tame(self)
+        if sys.platform.startswith("linux"):
+            from kitty_guardian.watch import inotify
+
+            inotify.tame(self)
         try:
             self._observer = Observer()
             self._observer.start()
             self._observer.schedule(
-                _TreeEvents(self._inbox, self._root, top=True), self._root, recursive=False, event_filter=_FILTER
+                _TreeEvents(self.inbox, self._root, top=True), self._root, recursive=False, event_filter=_FILTER
             )
             self._watch_git()
             self.refresh()
@@ -189,26 +189,24 @@ class Watching:
             if standing.get(name) != scheduled.inode or not self._is_alive(scheduled.watch):
                 observer.unschedule(scheduled.watch)
                 del self._scheduled[name]
-        fresh = []
-        for name, inode in standing.items():
-            if name not in self._scheduled:
-                try:
-                    watch = observer.schedule(
-                        _TreeEvents(self._inbox, self._root, top=False),
-                        os.path.join(self._root, name),
-                        recursive=True,
-                        event_filter=_FILTER,
-                    )
-                except FileNotFoundError:
-                    continue
-                except OSError as error:
-                    if error.errno not in {errno.ENOSPC, errno.EMFILE, errno.EACCES}:
-                        raise
-                    self.shortage += 1
-                    continue
-                self._scheduled[name] = _Scheduled(watch, inode)
-                fresh.append(name)
-        return tuple(fresh)
+        return tuple(name for name, inode in standing.items() if self._watch_below(observer, name, inode))
+
+    def _watch_below(self, observer: BaseObserver, name: str, inode: int) -> bool:
+        """Watch one top-level directory with all below it; False if it is watched already or cannot be."""
+        if name in self._scheduled:
+            return False
+        handler = _TreeEvents(self.inbox, self._root, top=False)
+        try:
+            watch = observer.schedule(handler, f"{self._root}/{name}", recursive=True, event_filter=_FILTER)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            if error.errno not in {errno.ENOSPC, errno.EMFILE, errno.EACCES}:
+                raise
+            self.shortage += 1
+            return False
+        self._scheduled[name] = _Scheduled(watch, inode)
+        return True
 
     def is_alive(self) -> bool:
         """Whether every thread that brings events lives."""
@@ -234,13 +232,13 @@ class Watching:
         if observer is None:
             return
         git_dir, common = self._git_dirs
-        handler = _GitEvents(self._inbox)
+        handler = _GitEvents(self.inbox)
         for path, recursive in {git_dir: False, common: False, common / "refs" / "heads": True}.items():
             if path.is_dir():
                 observer.schedule(handler, os.fspath(path), recursive=recursive, event_filter=_FILTER)
 
     def _canary(self, directory: Path) -> float:
-        """How long an event takes that follows a file's leaving a watched directory: watchdog's own sleep would show."""
+        """How long an event takes behind a file's leaving a watched directory: watchdog's own sleep would show."""
         observer = self._observer
         if observer is None:
             return float("inf")
@@ -289,47 +287,3 @@ def is_network(path: Path) -> bool:
 
 def _limit(error: OSError) -> str:
     return "fs.inotify.max_user_instances=512" if error.errno == errno.EMFILE else f"{WATCH_LIMIT}=1048576"
-
-
-_watchers: weakref.WeakSet[Watching] = weakref.WeakSet()
-_tamed = False
-
-
-def _tame(watching: Watching) -> None:
-    """Set watchdog up once per process: no move hold, loss made known, no noise."""
-    global _tamed  # noqa: PLW0603 - the library itself is what is configured, once per process
-    _watchers.add(watching)
-    if _tamed:
-        return
-    _tamed = True
-    warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"watchdog\.")
-    logging.getLogger("watchdog").setLevel(logging.CRITICAL)
-    if not sys.platform.startswith("linux"):
-        return
-    from watchdog.observers.inotify import InotifyWatchGroup
-    from watchdog.observers.inotify_c import InotifyFD
-    from watchdog.observers.inotify_move_event_grouper import InotifyMoveEventGrouper
-
-    if not hasattr(InotifyMoveEventGrouper, "delay"):
-        raise WatchError("this version of watchdog cannot be told not to hold events", hint="install watchdog 7.1")
-    # An unpaired move holds itself and everything behind it for this long; a revert is such a move.
-    InotifyMoveEventGrouper.delay = 0.0
-    overflow = InotifyWatchGroup.on_queue_overflow
-    add = InotifyFD.add_callback
-
-    def on_queue_overflow(self: InotifyWatchGroup) -> None:
-        overflow(self)
-        for each in tuple(_watchers):
-            each._inbox.note_loss()  # noqa: SLF001 - same module
-
-    def add_callback(self: InotifyFD, *arguments: Any) -> Any:
-        try:
-            return add(self, *arguments)
-        except OSError as error:
-            if error.errno == errno.ENOSPC:  # watchdog drops this for every directory but the topmost
-                for each in tuple(_watchers):
-                    each.shortage += 1
-            raise
-
-    InotifyWatchGroup.on_queue_overflow = on_queue_overflow  # type: ignore[method-assign]  # its only hook for loss
-    InotifyFD.add_callback = add_callback  # type: ignore[method-assign]  # its only hook for a missing watch

@@ -1,4 +1,4 @@
-"""A person's way out: opened paths, a pause, another policy. Asked for on a terminal, recorded, expiring (section 6)."""
+"""A person's way out: opened paths, a pause, another policy; asked for on a terminal, recorded, expiring."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import click
 from kitty_guardian.project.repository import find_worktree
 from kitty_guardian.watch.audit import read_events
 from spec_kitty_cli import words
-from spec_kitty_cli.console import Console, bad, pass_console, quiet, strong
+from spec_kitty_cli.console import Console, bad, doubtful, good, pass_console, quiet, strong
 from spec_kitty_cli.grouping import Command
 from spec_kitty_cli.options import json_option
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _FIELDS = ("event_id", "event_type", "at", "payload")
+# The width of a time and a sign.
+_INDENT = 23
 
 
 @click.command(
@@ -39,7 +41,7 @@ def log(console: Console, *, follow: bool) -> None:
     for line in read_events(trail, follow=follow):
         seen = True
         if console.json:
-            console.emit_line("guardian-log", {name: line.get(name) for name in _FIELDS})
+            console.emit_line("log", {name: line.get(name) for name in _FIELDS})
         else:
             _show(console, line)
     if not seen:
@@ -48,13 +50,33 @@ def log(console: Console, *, follow: bool) -> None:
 
 def _show(console: Console, line: Mapping[str, Any]) -> None:
     payload = line.get("payload") or {}
-    kind = str(line.get("event_type", "?"))
-    at = quiet(words.moment(str(line.get("at", ""))))
-    if kind != "PolicyViolationAttempted":
-        about = "  ".join(f"{name}={value}" for name, value in payload.items() if value not in {None, ""})
-        console.show(f"{at}  {strong(kind)}  {about}")
-        return
-    words_of_it = (str(payload.get(name) or "") for name in ("operation", "action"))
-    console.show(f"{at}  {bad('✗')} {strong(str(payload.get('path', '?')))}  {' → '.join(filter(None, words_of_it))}")
-    details = (payload.get("phase"), payload.get("rule"), payload.get("quarantine_id"))
-    console.show(f"{' ' * 21}  {quiet('  '.join(str(detail) for detail in details if detail))}")
+    sign, what, details = _told(str(line.get("event_type")), payload)
+    console.show(f"{quiet(words.moment(str(line.get('at'))))}  {sign} {what}")
+    if details:
+        console.show(f"{' ' * _INDENT}{quiet('  '.join(details))}")
+
+
+def _told(kind: str, payload: Mapping[str, Any]) -> tuple[str, str, list[str]]:
+    """A sign, what happened, and the details of one event."""
+
+    def said(*names: str) -> list[str]:
+        return [words.plain(payload[name]) for name in names if payload.get(name)]
+
+    match kind:
+        case "PolicyViolationAttempted":
+            deed = " → ".join(said("operation", "action"))
+            return bad("✗"), f"{strong(' '.join(said('path')))}  {deed}", said("phase", "rule", "quarantine_id")
+        case "PhaseEntered":
+            features = payload.get("features") or {}
+            entered = ", ".join(f"{words.plain(name)} in {phase}" for name, phase in features.items())
+            return good("●"), f"guarding {strong(entered or 'no feature')}", said("reason", "actor")
+        case "GuardianStopped":
+            return quiet("○"), "stopped", said("reason", "actor")
+        case "ExceptionGranted":
+            return (
+                doubtful("!"),
+                f"{' '.join(said('kind'))} {strong(' '.join(said('path')))}",
+                said("reason", "actor", "until"),
+            )
+        case _:
+            return " ", strong(words.plain(kind)), [f"{name}={words.plain(value)}" for name, value in payload.items()]

@@ -31,6 +31,8 @@ def demo(console: Console) -> int:
     with stage.set_up() as built:
         story = Story(console, built)
         story.tell()
+    if built.directory.exists():
+        story.failed.append(f"{built.directory} is gone")
     seconds = f"{time.monotonic() - began:.1f} s"
     if story.failed:
         console.show(f"\n{bad(f'{len(story.failed)} claims did not hold')}:")

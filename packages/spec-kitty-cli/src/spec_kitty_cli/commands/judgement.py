@@ -14,6 +14,7 @@ from spec_kitty_cli import boundary, candidates
 from spec_kitty_cli.console import Console, bad, good, hinting, pass_console, quiet, strong
 from spec_kitty_cli.grouping import Command
 from spec_kitty_cli.options import json_option
+from spec_kitty_cli.words import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,7 +63,7 @@ def explain(console: Console, *, path: str) -> int:
         return _answer([decision])
     _show(console, [decision])
     if decision.allowed:
-        console.show(f"    {decision.reason}")
+        console.show(f"    {plain(decision.reason)}")
     source = "as recorded" if explanation.recorded else "as HEAD reads; no guardian was started here yet"
     for feature, phase in explanation.features:
         console.show(f"    {quiet(f'{feature} is in {phase} phase, {source}')}")
@@ -92,11 +93,11 @@ def _show(console: Console, decisions: Sequence[Decision]) -> None:
         return
     for decision in decisions:
         sign, verdict = (good("✓"), "allowed") if decision.allowed else (bad("✗"), bad("denied"))
-        console.show(f"{sign} {strong(decision.path)}  {verdict} in {decision.phase}  {quiet(decision.rule)}")
+        console.show(f"{sign} {strong(plain(decision.path))}  {verdict} in {decision.phase}  {quiet(decision.rule)}")
         if not decision.allowed:
-            console.show(f"    {decision.reason}")
+            console.show(f"    {plain(decision.reason)}")
             if decision.hint:
-                console.show(f"    {hinting()} {decision.hint}")
+                console.show(f"    {hinting()} {plain(decision.hint)}")
     denied = sum(not decision.allowed for decision in decisions)
     if len(decisions) > 1:
         console.show(f"{len(decisions) - denied} allowed, {denied} denied")

@@ -14,6 +14,7 @@ from spec_kitty_cli import boundary, candidates, words
 from spec_kitty_cli.console import Console, bad, doubtful, good, hinting, pass_console, quiet, strong
 from spec_kitty_cli.grouping import Command
 from spec_kitty_cli.options import json_option, reason_option
+from spec_kitty_cli.words import plain
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _FIELDS = (
@@ -130,7 +131,7 @@ def status(console: Console) -> int:
     if console.json:
         console.emit("guardian-status", _fields(found))
         for note in found.notes:
-            console.talk(note)
+            console.talk(plain(note))
     else:
         _show_status(console, found)
     return boundary.DONE if found.running else boundary.NO
@@ -163,7 +164,7 @@ def _begin(
     if console.json:
         console.emit(name, _fields(report.status))
         for note in report.notes:
-            console.talk(note)
+            console.talk(plain(note))
         return
     if foreground and not report.already_running:
         _show_protected(console, report)
@@ -176,7 +177,7 @@ def _begin(
     _show_protected(console, report)
     _show_changed(console, report)
     for note in report.notes:
-        console.talk(f"{doubtful('note:')} {note}")
+        console.talk(f"{doubtful('note:')} {plain(note)}")
 
 
 def _fields(found: Status) -> dict[str, object]:
@@ -185,11 +186,11 @@ def _fields(found: Status) -> dict[str, object]:
 
 def _show_status(console: Console, found: Status) -> None:
     if not found.running:
-        console.show(f"{bad('○')} {strong('not guarded')}  {found.worktree}")
+        console.show(f"{bad('○')} {strong('not guarded')}  {plain(found.worktree)}")
         console.talk(f"{hinting()} spec-kitty guardian start")
         return
     sign = good("●") if found.healthy else doubtful("●")
-    console.show(f"{sign} {strong('guarded')}  {found.worktree}")
+    console.show(f"{sign} {strong('guarded')}  {plain(found.worktree)}")
     features = ", ".join(f"{name} ({phase})" for name, phase in found.features.items())
     rows = [
         ("feature", strong(features) if features else "none active; only what is always protected is held"),
@@ -200,7 +201,7 @@ def _show_status(console: Console, found: Status) -> None:
     ]
     console.table([(quiet(label), value) for label, value in rows])
     for note in found.notes:
-        console.talk(f"{doubtful('note:')} {note}")
+        console.talk(f"{doubtful('note:')} {plain(note)}")
 
 
 def _show_protected(console: Console, report: StartReport) -> None:
@@ -216,7 +217,11 @@ def _show_changed(console: Console, report: StartReport) -> None:
     console.show(f"\nchanged while nothing watched: {words.count(len(report.changed), 'path')}")
     console.table(
         [
-            (change.path, change.operation, f"in quarantine as {change.quarantine_id}" if change.quarantine_id else "")
+            (
+                plain(change.path),
+                change.operation,
+                f"in quarantine as {change.quarantine_id}" if change.quarantine_id else "",
+            )
             for change in report.changed
         ]
     )

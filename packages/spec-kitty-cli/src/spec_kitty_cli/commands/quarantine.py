@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from kitty_guardian.watch import quarantine
+from kitty_guardian.watch import entries as quarantine
 from kitty_guardian.watch.entries import Entry
 from kitty_guardian.watch.wayout import parse_duration
 from spec_kitty_cli import candidates, words
@@ -73,7 +73,7 @@ def restore(console: Console, *, entry_id: str, to: Path | None) -> None:
     if console.json:
         console.emit("guardian-quarantine-restore", {"id": entry_id, "path": place})
     else:
-        console.show(f"{good('✓')} {strong(str(place))}")
+        console.show(f"{good('✓')} {strong(words.plain(place))}")
 
 
 @click.command(
@@ -101,10 +101,16 @@ def _fields(entry: Entry) -> dict[str, object]:
 def _show(console: Console, entries: list[Entry] | tuple[Entry, ...]) -> None:
     console.table(
         [
-            (entry.id, quiet(words.moment(entry.at)), _size(entry), f"{strong(entry.path)} {quiet(_what(entry))}")
+            (
+                entry.id,
+                quiet(words.moment(entry.at)),
+                _size(entry),
+                quiet(_what(entry)),
+                strong(words.plain(entry.path)),
+            )
             for entry in entries
         ],
-        header=("id", "taken", "size", "path") if entries else (),
+        header=("id", "taken", "  size", "what", "path") if entries else (),
     )
 
 
@@ -113,4 +119,4 @@ def _size(entry: Entry) -> str:
 
 
 def _what(entry: Entry) -> str:
-    return f"{entry.operation}, {entry.reason}" if entry.operation else entry.reason
+    return entry.operation if entry.reason == "violation" else f"{entry.operation}, {entry.reason}"

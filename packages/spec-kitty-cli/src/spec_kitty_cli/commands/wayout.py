@@ -34,7 +34,7 @@ def allow(console: Console, *, path: Path, duration: str, reason: str) -> None:
     """Grant an exception for one path."""
     seconds = wayout.parse_duration(duration)
     grant = wayout.allow(Path.cwd(), str(path), seconds=seconds, reason=reason, terminal=sys.stdin.isatty())
-    _show(console, grant, f"{strong(str(grant.path))} may be written")
+    _show(console, grant, f"{strong(words.plain(grant.path))} may be written")
 
 
 @click.command(

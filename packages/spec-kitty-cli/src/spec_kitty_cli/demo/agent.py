@@ -1,8 +1,7 @@
 """The agent of the demonstration: a process of its own that writes where it should not, and times the answer.
 
-Run as a script: `agent.py edit|write|delete PATH [TOP]`, the bytes to write on stdin. It writes as any program would,
-knowing nothing of the guardian, and prints the milliseconds until TOP (else PATH) was as before, or `never`. After
-`edit`, which nothing should undo, it does not wait.
+Run as a script: `agent.py SECONDS write|delete PATH TOP`, the bytes to write on stdin. It writes as any program would,
+knowing nothing of the guardian, and prints the milliseconds until TOP was as before, or `never` after SECONDS.
 """
 
 from __future__ import annotations
@@ -11,13 +10,11 @@ import sys
 import time
 from pathlib import Path
 
-# Long enough for a loaded machine; how long it really took is what is printed.
-_PATIENCE_SECONDS = 10.0
 _PAUSE_SECONDS = 0.0001
 
 
-def main(action: str, path: Path, top: Path) -> str:
-    """Do `action` to `path` and give the milliseconds until `top` is as it was before, or `never`."""
+def main(patience: float, action: str, path: Path, top: Path) -> str:
+    """Do `action` to `path` and give the milliseconds until `top` is as it was before, or `never` after `patience`."""
     before = _state(top)
     if action == "delete":
         path.unlink()
@@ -26,9 +23,7 @@ def main(action: str, path: Path, top: Path) -> str:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
     began = time.perf_counter()
-    if action == "edit":
-        return "0"
-    while time.perf_counter() - began < _PATIENCE_SECONDS:
+    while time.perf_counter() - began < patience:
         if _state(top) == before:
             return f"{(time.perf_counter() - began) * 1000:.1f}"
         time.sleep(_PAUSE_SECONDS)
@@ -46,4 +41,4 @@ def _state(path: Path) -> bytes | None:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[-1])))
+    sys.stdout.write(main(float(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4])))

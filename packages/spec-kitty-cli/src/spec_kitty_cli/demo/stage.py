@@ -43,10 +43,13 @@ class Stage:
     Attributes:
         directory: What is thrown away in the end; absolute.
         project: The repository's worktree, below it.
+        patience: Seconds the agent waits for its write to be undone. Long enough for a loaded machine; how long it
+            really took is what is told.
     """
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        self.patience = 10.0
         self.project = directory / "shop"
 
     def build(self) -> None:
@@ -75,21 +78,30 @@ class Stage:
         """A place outside the project that is thrown away with it."""
         return self.directory / name
 
-    def agent(self, action: str, name: str, data: bytes = b"", *, top: str | None = None) -> float | None:
+    def agent(
+        self, action: str, name: str, data: bytes = b"", *, top: str | None = None, patience: float | None = None
+    ) -> float | None:
         """Let the agent do something, in a process of its own.
+
+        Args:
+            action: `write` or `delete`.
+            name: What it does that to.
+            data: What it writes.
+            top: What must be as before for it to count as undone; `name` if not given.
+            patience: For how many seconds the agent waits for that.
 
         Returns:
             The milliseconds until it was undone as the agent saw it, or None if it never was.
         """
-        arguments = [action, name] if top is None else [action, name, top]
+        waits = str(self.patience if patience is None else patience)
         done = subprocess.run(
-            [sys.executable, "-I", agent.__file__, *arguments],
+            [sys.executable, "-I", agent.__file__, waits, action, name, top or name],
             cwd=self.project,
             input=data,
             stdout=subprocess.PIPE,
             check=True,
         )
-        said = done.stdout.decode().strip()
+        said = done.stdout.decode()
         return None if said == "never" else float(said)
 
 

@@ -63,32 +63,32 @@ class Story:
         self._act("spec-kitty guardian start", f"{FEATURE} is in plan phase")
         self._claim(
             status.running and status.phase == "plan" and status.protected_files > 0,
-            f"a daemon holds {status.protected_files} files",
+            f"a daemon now holds {status.protected_files} files",
             f"{(time.monotonic() - began) * 1000:.0f} ms",
         )
 
     def _what_is_allowed_stands(self) -> None:
         self._act(f"the agent edits {PLAN}", "this is what plan phase is for")
-        self._stage.agent("edit", PLAN, _PLANNED)
-        # Judged again at the end: by then everything that follows was undone, so this one was looked at, too.
+        # Looked at again at the end: what follows is undone, so by then this one was judged, too.
+        self._stage.agent("write", PLAN, _PLANNED, patience=0)
         self._claim(self._stage.bytes_of(PLAN) == _PLANNED, "stands")
 
     def _a_write_is_undone(self) -> None:
         before = self._stage.bytes_of(APP)
         self._act(f"the agent overwrites {APP}", "source is for implement phase")
         took = self._stage.agent("write", APP, _FORBIDDEN)
-        self._claim(self._stage.bytes_of(APP) == before, "undone, byte for byte", _milliseconds(took))
+        self._claim(self._stage.bytes_of(APP) == before, f"undone {_after(took)}, byte for byte")
 
     def _a_new_file_is_gone(self) -> None:
         self._act(f"the agent creates {_NEW}", "in folders that did not exist")
         took = self._stage.agent("write", _NEW, _ALSO_FORBIDDEN, top=_NEW_TOP)
-        self._claim(not self._stage.exists(_NEW_TOP), "gone, folders and all", _milliseconds(took))
+        self._claim(not self._stage.exists(_NEW_TOP), f"gone {_after(took)}, folders and all")
 
     def _a_deleted_file_is_back(self) -> None:
         before = self._stage.bytes_of(CART)
         self._act(f"the agent deletes {CART}", "not writing is a write, too")
         took = self._stage.agent("delete", CART)
-        self._claim(self._stage.bytes_of(CART) == before, "back, byte for byte", _milliseconds(took))
+        self._claim(self._stage.bytes_of(CART) == before, f"back {_after(took)}, byte for byte")
 
     def _nothing_is_lost(self) -> None:
         self._act("spec-kitty guardian quarantine list", "what was undone is kept")
@@ -116,7 +116,7 @@ class Story:
         self._act("spec-kitty guardian stop")
         lifecycle.stop(self._stage.project, reason="the demonstration is over")
         self._claim(not lifecycle.status(self._stage.project).running, "nothing runs, nothing watches")
-        self._stage.agent("edit", APP, _FORBIDDEN)
+        self._stage.agent("write", APP, _FORBIDDEN, patience=0)
         self._claim(
             self._stage.bytes_of(APP) == _FORBIDDEN, "now the same write stands: it was the guardian that undid it"
         )
@@ -134,8 +134,8 @@ class Story:
         self._console.show(f"    {sign} {text}" + (f"  {quiet(detail)}" if detail else ""))
 
 
-def _milliseconds(took: float | None) -> str:
-    return "never" if took is None else f"{took:.1f} ms"
+def _after(took: float | None) -> str:
+    return "some time" if took is None else f"after {strong(f'{took:.1f} ms')}"
 
 
 def _top(entry: Entry) -> str:
