@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cli.program import Program
+from support.repositories import Repository
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -19,3 +21,24 @@ def spec_kitty(tmp_path: Path) -> Program:
     home.mkdir()
     where.mkdir()
     return Program(home, where)
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Repository:
+    """A committed project whose one feature, `001-cart`, is in plan phase."""
+    repository = Repository(tmp_path / "001-cart")
+    repository.feature("001-cart", "plan")
+    repository.write("src/app.py", "print('legal')\n")
+    repository.write("src/cart.py", "TOTAL = 0\n")
+    repository.commit()
+    return repository
+
+
+@pytest.fixture
+def in_shop(spec_kitty: Program, shop: Repository) -> Iterator[Program]:
+    """The programs, run in the shop; whatever a test does, its guardian is stopped afterwards."""
+    spec_kitty.where = shop.path
+    yield spec_kitty
+    if shop.path.exists():
+        spec_kitty.where = shop.path
+        spec_kitty("guardian", "stop")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -68,6 +69,24 @@ class Program:
             check=False,
             timeout=60,
         )
+        return Outcome(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    def on_terminal(self, *arguments: str | Path) -> Outcome:
+        """Run `spec-kitty` with a terminal for stdin, as a person does; the streams are still kept apart."""
+        ours, theirs = pty.openpty()
+        try:
+            done = subprocess.run(
+                [BIN / "spec-kitty", *arguments],
+                cwd=self.where,
+                env=self.environment,
+                stdin=theirs,
+                capture_output=True,
+                check=False,
+                timeout=60,
+            )
+        finally:
+            os.close(theirs)
+            os.close(ours)
         return Outcome(done.returncode, done.stdout.decode(), done.stderr.decode())
 
     def __call__(self, *arguments: str | Path) -> Outcome:

@@ -9,7 +9,6 @@ import pytest
 from kitty_guardian.model.lanes import Lane
 from kitty_guardian.model.phases import Phase
 from kitty_guardian.model.reports import PhaseReport
-from kitty_guardian.project import features
 from kitty_guardian.project.features import detect_phase, feature_names, get_current_phase, read_feature, read_features
 from kitty_guardian.project.git import Git
 from kitty_guardian.project.trees import DiskTree, GitTree
@@ -36,6 +35,12 @@ def report_of(repository: Repository) -> PhaseReport:
 def work_package(repository: Repository, name: str, lane: str | None, *, extra: str = "", below: str = "") -> None:
     text = work_package_text(name, lane=lane, extra=extra)
     repository.write(f"{HERE}/tasks/{below}{name}-part.md", text)
+
+
+def log_of(*moves: str) -> str:
+    """A log of moves such as "WP01 done"."""
+    lines = [transition(*move.split(" "), number=number) for number, move in enumerate(moves)]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def problems(report: PhaseReport) -> list[str]:
@@ -86,9 +91,7 @@ def test_the_log_decides_where_it_moves_a_work_package_and_the_file_elsewhere(re
     work_package(repository, "WP01", "doing")
     work_package(repository, "WP02", "doing")
     work_package(repository, "WP03", None)
-    repository.write(
-        f"{HERE}/status.events.jsonl", transition("WP01", "done") + "\n" + transition("WP07", "blocked", number=1)
-    )
+    repository.write(f"{HERE}/status.events.jsonl", log_of("WP01 done", "WP07 blocked"))
 
     report = report_of(repository)
 
@@ -119,6 +122,7 @@ def test_other_files_and_folders_are_no_work_packages(repository: Repository) ->
     ):
         repository.write(f"{HERE}/tasks/{name}")
     repository.write(f"{HERE}/tasks/done/notes.md")
+    repository.write(f"{HERE}/tasks/WP03.md/a-directory-in-its-place")
 
     assert report_of(repository).phase is Phase.RESEARCH
 
@@ -242,9 +246,7 @@ def test_a_broken_work_package_counts_as_planned_with_its_problem(
 def test_broken_yaml_beside_a_log_changes_nothing_and_a_thorough_reading_finds_it(repository: Repository) -> None:
     repository.write(f"{HERE}/tasks/WP01.md", "---\nlane: 'doing\n---\n")
     repository.write(f"{HERE}/tasks/WP02.md", "---\nlane: doing\n")
-    repository.write(
-        f"{HERE}/status.events.jsonl", transition("WP01", "done") + "\n" + transition("WP02", "done", number=1)
-    )
+    repository.write(f"{HERE}/status.events.jsonl", log_of("WP01 done", "WP02 done"))
 
     quick, thorough = from_both(repository, thorough=False)[NAME], from_both(repository)[NAME]
 
@@ -389,12 +391,3 @@ def test_a_pipe_in_place_of_the_log_does_not_block(repository: Repository) -> No
     os.mkfifo(directory / "status.events.jsonl")
 
     assert get_current_phase(directory) is Phase.IMPLEMENT
-
-
-def test_every_lane_name_of_every_era_is_known() -> None:
-    assert {features._LANES[name] for name in ("planned", "doing", "for_review", "done")} == {
-        Lane.PLANNED,
-        Lane.IN_PROGRESS,
-        Lane.FOR_REVIEW,
-        Lane.DONE,
-    }

@@ -27,7 +27,7 @@ def test_one_work_package_decides_by_its_lane(lane: Lane) -> None:
     assert detect(facts(lane, artifacts=("spec.md", "plan.md"))).phase is PHASE_OF.get(lane, Phase.TASKS)
 
 
-@pytest.mark.parametrize("lanes", itertools.product(Lane, repeat=2))
+@pytest.mark.parametrize("lanes", list(itertools.product(Lane, repeat=2)))
 def test_work_precedes_review_and_review_precedes_artifacts(lanes: tuple[Lane, Lane]) -> None:
     phases = [PHASE_OF.get(lane, Phase.TASKS) for lane in lanes]
 

@@ -154,7 +154,7 @@ GOOD = transition("WP01", "claimed")
         (transition("WP01", "genesis", number=1), "enters the unknown lane 'genesis'"),
         (transition("WP01", "done", number=1, from_lane="nowhere"), "leaves the unknown lane 'nowhere'"),
         (transition("WP01", "done", number=1, from_lane=None), "has no text under 'from_lane'"),
-        (transition("WP01", "done", number=1, to_lane=["done"]), "has no text under 'to_lane'"),
+        (transition("WP01", "", number=1), "has no text under 'to_lane'"),
         (transition("WP01", "done", number=1, at=3), "has no text under 'at'"),
         (transition("WP01", "done", event_id=""), "has no text under 'event_id'"),
         (transition("../x", "done", number=1), "moves '../x', which is no work package id"),

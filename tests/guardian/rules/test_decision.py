@@ -136,7 +136,10 @@ class TestWords:
 
     def test_the_reason_names_the_configured_root(self) -> None:
         policy = policy_with(source=("packages/*/src/",))
-        assert decide("packages/a/src/x", Phase.PLAN, policy=policy).reason == "packages/*/src/ is closed in the plan phase"
+        assert (
+            decide("packages/a/src/x", Phase.PLAN, policy=policy).reason
+            == "packages/*/src/ is closed in the plan phase"
+        )
 
     def test_the_policy_file_points_to_its_own_command(self) -> None:
         assert decide(".kittify/guardian.toml", Phase.PLAN).hint.endswith("spec-kitty guardian policy edit")

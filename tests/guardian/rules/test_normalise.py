@@ -166,7 +166,10 @@ def test_a_path_object_of_any_flavour_is_read_like_its_text() -> None:
 
 
 def test_a_name_that_other_systems_read_differently_has_both_readings() -> None:
-    assert normalise("docs/a:b.py") == (Reading("docs/a:b.py", "docs/a:b.py", False), Reading("docs/a", "docs/a", False))
+    assert normalise("docs/a:b.py") == (
+        Reading("docs/a:b.py", "docs/a:b.py", False),
+        Reading("docs/a", "docs/a", False),
+    )
 
 
 def test_only_a_trailing_separator_says_directory() -> None:

@@ -65,7 +65,12 @@ def test_an_empty_file_is_the_default_policy() -> None:
 
 def test_the_default_policy_is_what_the_model_says() -> None:
     policy = Policy.default()
-    assert (policy.mode, policy.transitions, policy.source, policy.tests) == ("enforce", "explicit", ("src/",), ("tests/",))
+    assert (policy.mode, policy.transitions, policy.source, policy.tests) == (
+        "enforce",
+        "explicit",
+        ("src/",),
+        ("tests/",),
+    )
     assert (policy.ownership_enforce, policy.self_approval, policy.allow_empty_source) == (False, "record", False)
     assert policy.transients == TRANSIENTS
     assert list(policy.phases) == list(Phase)
@@ -109,7 +114,12 @@ WRONG = [
     ("ownership = 1", 1, "ownership", "must be a table [ownership], not a number"),
     ("phases.plan = []", 1, "phases.plan", "must be a table [phases.plan], not a list"),
     ("[[phases.plan]]\nallow = []", 1, "phases.plan", "must be a table [phases.plan], not a list"),
-    ("[ownership]\n\nenforced = true", 3, "ownership.enforced", "unknown key (did you mean enforce?); known here: enforce"),
+    (
+        "[ownership]\n\nenforced = true",
+        3,
+        "ownership.enforced",
+        "unknown key (did you mean enforce?); known here: enforce",
+    ),
     ("[review]\nself_approval = true", 2, "review.self_approval", "must be one of record, refuse, not true"),
     ("[phases.planning]\nallow = []", 1, "phases.planning", "unknown key (did you mean plan?)"),
     ("[phases.Plan]\nallow = []", 1, "phases.Plan", "unknown key (did you mean plan?)"),
@@ -126,7 +136,9 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("text", "line", "key", "said"), WRONG, ids=[f"{row[2]}: {row[3][:40]}" for row in WRONG])
-def test_a_mistake_is_told_with_file_line_key_and_what_would_be_right(text: str, line: int, key: str, said: str) -> None:
+def test_a_mistake_is_told_with_file_line_key_and_what_would_be_right(
+    text: str, line: int, key: str, said: str
+) -> None:
     with pytest.raises(PolicyError) as caught:
         parse_policy(text)
     error = caught.value

@@ -121,6 +121,13 @@ def test_changes_requested_opens_nothing_outside_review() -> None:
             assert is_write_allowed(Path(path), phase, changes_requested=True) == (letter != "B"), (path, phase)
 
 
+def test_src_and_tests_stand_for_the_configured_roots() -> None:
+    policy = attrs.evolve(STRICT, source=("lib/",), tests=("spec/",))
+    assert decide("lib/app.py", Phase.PLAN, policy=policy).rule == "plan.block:src/"
+    assert decide("spec/app.py", Phase.IMPLEMENT, policy=policy).rule == "implement.allow:tests/"
+    assert decide("src/app.py", Phase.IMPLEMENT, policy=policy).rule == "strict.neutral"
+
+
 PROTECTED = [
     (".kittify/guardian.toml", "always:.kittify/guardian.toml"),
     ("kitty-specs/001-home/status.events.jsonl", "always:kitty-specs/*/status.events.jsonl"),
@@ -233,7 +240,9 @@ TRANSIENT = [
     "src/.goutputstream-XY12Z0",
     "src/app.py___jb_tmp___",
     "src/app.py___jb_old___",
+    "contracts/~$model.docx",
     "contracts/~$model.xlsx",
+    "contracts/~$model.pptx",
     "contracts/.~lock.model.ods#",
     "src/.DS_Store",
     "src/Thumbs.db",
@@ -260,11 +269,14 @@ NOT_TRANSIENT = [
     "src/.DS_Store/evil.py",
     "src/Thumbs.db/evil.py",
     "src/.goutputstream-/evil.py",
-    "src/goutputstream-x.py",
+    "src/goutputstream-XY12Z0",
+    "src/.goutputstream-evil_test.py",
     "src/4913/evil.py",
     "src/4913.py",
-    "src/~$evil/evil.py",
-    "src/$evil",
+    "src/~$evil.py",
+    "src/~evil.docx",
+    "src/$evil.xlsx",
+    "src/evil.pptx",
     "src/.~lock.evil.py",
     "src/~lock.evil#",
     "src/app___jb_tmp___.py",
@@ -286,6 +298,14 @@ def test_what_programs_leave_for_a_moment_is_transient_but_no_more_writable_than
     assert Situation(Policy.default(), {}, ()).is_transient(path)
     if path.startswith("src/"):
         assert not is_write_allowed(Path(path), Phase.PLAN)
+
+
+@pytest.mark.parametrize("path", TRANSIENT)
+def test_nothing_is_transient_for_lying_in_or_being_named_after_something_transient(path: str) -> None:
+    asked = Situation(Policy.default(), {}, ())
+    assert not asked.is_transient(f"{path}/evil.py")
+    assert not asked.is_transient(f"{path}/__pycache__/deeper/evil.pyc")
+    assert asked.is_transient(f"{path}.py") == path.startswith("src/.#")
 
 
 @pytest.mark.parametrize("path", NOT_TRANSIENT)

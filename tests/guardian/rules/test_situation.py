@@ -219,17 +219,18 @@ def climbs(name: str) -> bool:
     return isinstance(readings, Rejection) or not all(r.path.startswith("a/here") for r in readings)
 
 
-@settings(deadline=None, max_examples=1000)
+@settings(deadline=None, max_examples=400)
 @given(strategies.situations(), st.lists(strategies.names, min_size=1, max_size=5))
 @example(Situation(POLICY, FEATURES, ("001-home",)), ["docs", "x\\y", "src"])
 def test_a_scan_never_skips_a_directory_that_holds_something_closed(asked: Situation, parts: list[str]) -> None:
     assume(not any(part in {"", ".", ".."} or "\0" in part or climbs(part) for part in parts))
-    if not asked.judge("/".join(parts)).allowed:
+    decision = asked.judge("/".join(parts))
+    if not decision.allowed and not decision.rule.startswith("path."):
         above = ["", *accumulate(parts[:-1], lambda a, b: f"{a}/{b}")]
         assert all(asked.may_hold(directory) for directory in above)
 
 
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=200)
 @given(strategies.situations(), strategies.any_text)
 def test_any_text_can_be_asked_about(asked: Situation, text: str) -> None:
     decision = asked.judge(text)

@@ -9,7 +9,7 @@ _TWO_FIGURES = 10
 
 
 def plain(text: object) -> str:
-    """`text` for a terminal: control characters and stray bytes are spelled out, a file name may hold them to fool us."""
+    """`text` for a terminal: control characters and stray bytes, which file names may hold to mislead, spelled out."""
     return "".join(letter if letter.isprintable() or letter == "\n" else _spelled(letter) for letter in str(text))
 
 

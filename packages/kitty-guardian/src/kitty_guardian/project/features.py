@@ -31,7 +31,6 @@ FEATURES = "kitty-specs"
 _LOG = "status.events.jsonl"
 _LANE_FOLDERS = ("planned", "doing", "for_review", "done")
 _WORK_PACKAGE = re.compile(r"(WP\d+)(?:[^0-9A-Za-z].*)?\.md\Z", re.DOTALL)
-_LANES = {lane.value: lane for lane in Lane} | {"doing": Lane.IN_PROGRESS}
 _ASKING = frozenset({"has_feedback", "changes_requested", "acknowledged"})
 """`review_status` while changes are requested; `acknowledged`: the implementer has begun with them."""
 _HANDED_IN = frozenset({Lane.FOR_REVIEW, Lane.IN_REVIEW})
@@ -200,13 +199,13 @@ class _Reader:
         return package, asks and package.lane not in _HANDED_IN and not package.lane.is_finished
 
     def _by_folder(self, file: _File) -> WorkPackage | None:
-        lane = None if file.folder_lane is None else _LANES.get(file.folder_lane)
+        lane = None if file.folder_lane is None else Lane.parse(file.folder_lane)
         return None if lane is None else WorkPackage(lane, f"folder tasks/{file.folder_lane}")
 
     def _by_frontmatter(self, file: _File, head: Frontmatter) -> WorkPackage | None:
         if (field := head.fields.get("lane")) is None:
             return None
-        if (lane := _LANES.get((field.value or "").strip().lower())) is None:
+        if (lane := Lane.parse(field.value or "")) is None:
             what = "has a lane that is not text" if field.value is None else f"has the unknown lane {field.value!r}"
             self._problem(file.path, field.line, what)
             return None

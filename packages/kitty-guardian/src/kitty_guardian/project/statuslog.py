@@ -25,7 +25,7 @@ _WORK_PACKAGE = re.compile(r"WP\d+\Z")
 _LANES = {lane.value: lane for lane in Lane}
 """Exact names: upstream's reader of logs knows no aliases, `doing` on a line is an error there too."""
 _SOURCES = frozenset(_LANES) | {"genesis", "uninitialized"}
-_RETROSPECTIVE = frozenset({"RetrospectiveCaptured", "RetrospectiveCaptureFailed", "RetrospectiveSkipped"})
+_RETROSPECTIVE = ("RetrospectiveCaptured", "RetrospectiveCaptureFailed", "RetrospectiveSkipped")
 _ASKING = frozenset({"changes_requested", "rejected"})
 _FEEDBACK = ("feedback:", "review-cycle:")
 """What a `review_ref` begins with when it points at a reviewer's findings; others only claim a review."""

@@ -115,8 +115,9 @@ ALWAYS_PROTECTED: Final[tuple[str, ...]] = (
 )
 """Closed in every phase, also when no feature is active (hooks and event store lie in the git dir, not in the tree)."""
 
-# Names that programs leave beside a file while they work on it. Each pattern ends in a marker that no loader of source
-# accepts as an extension, and none reaches below a directory: `pkg~/evil.py` and `__pycache__/evil.py` are not exempt.
+# Names that programs leave beside a file while they work on it. None reaches below a directory (`pkg~/evil.py` and
+# `__pycache__/evil.py` are not exempt), and each ends in something no loader takes for source, except emacs' lock and
+# GLib's copy, whose names begin with a dot and a sign that no import statement can spell.
 TRANSIENTS: Final[tuple[str, ...]] = (
     "**/*~",  # backups of emacs, kate, gedit, joe; vim's undo and backup files
     "**/#*#",  # emacs auto-save
@@ -128,10 +129,12 @@ TRANSIENTS: Final[tuple[str, ...]] = (
     "**/.*.swpx",
     "**/4913",  # vim, to see whether it may create a file in this directory
     "**/.*.kate-swp",
-    "**/.goutputstream-*",  # GLib's atomic save (gedit, GNOME Text Editor)
+    "**/.goutputstream-??????",  # GLib's atomic save (gedit, GNOME Text Editor)
     "**/*___jb_tmp___",  # JetBrains' safe write
     "**/*___jb_old___",
-    "**/~$*",  # Office lock
+    "**/~$*.docx",  # Office locks
+    "**/~$*.xlsx",
+    "**/~$*.pptx",
     "**/.~lock.*#",  # LibreOffice lock
     "**/.DS_Store",
     "**/Thumbs.db",

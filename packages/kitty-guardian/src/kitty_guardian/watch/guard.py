@@ -309,7 +309,7 @@ class Guard:
         if not entry.protected or mode == entry.metadata.mode:
             return
         seen = self._seen.get(path)
-        if seen is None or seen[0] != st.st_ino:  # made anew, by git say: not a chmod
+        if seen is not None and seen[0] != st.st_ino:  # made anew, by git say: not a chmod
             self._trust(path, st, always=True)
             self._record.put(path, attrs.evolve(entry, metadata=metadata_of(st)))
             return
@@ -372,7 +372,7 @@ class Guard:
         if mode == entry.metadata.mode:
             return True
         seen = self._seen.get(path)
-        if seen is not None and seen[0] == st.st_ino:
+        if seen is None or seen[0] == st.st_ino:
             return False
         special = stat.S_ISUID | stat.S_ISGID | stat.S_ISVTX | stat.S_IWOTH
         legal = entry.metadata.mode

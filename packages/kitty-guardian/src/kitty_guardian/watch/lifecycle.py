@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -20,6 +21,7 @@ from kitty_guardian.watch.locking import holding, is_held
 
 _START_SECONDS = 120.0
 _STOP_SECONDS = 20.0
+_GONE_SECONDS = 2.0
 _POLL_SECONDS = 0.02
 
 
@@ -208,7 +210,18 @@ def stop(where: Path, *, reason: str | None = None) -> StopReport:
         if time.monotonic() > deadline:
             raise GuardianBusyError(f"the guardian (process {pid}) does not end", hint=f"kill {pid}")
         time.sleep(_POLL_SECONDS)
+    gone = time.monotonic() + _GONE_SECONDS
+    while _is_alive(pid) and time.monotonic() < gone:  # it has let go of everything and only ends its interpreter
+        time.sleep(_POLL_SECONDS)
     return StopReport(was_running=True, pid=pid)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def status(where: Path) -> Status:
@@ -220,7 +233,8 @@ def status(where: Path) -> Status:
     """
     worktree = find_worktree(where)
     if is_held(Path(worktree.state.guardian.lock)):
-        return _status(ask_guardian(worktree, "status")["status"])
+        with contextlib.suppress(NotRunningError):  # it ended between the two looks
+            return _status(ask_guardian(worktree, "status")["status"])
     return _off(worktree)
 
 

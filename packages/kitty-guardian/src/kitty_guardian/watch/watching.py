@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 import threading
 import time
@@ -279,7 +280,7 @@ def is_network(path: Path) -> bool:
     best, kind = "", ""
     for line in table.splitlines():
         left, _, right = line.partition(" - ")
-        mount = left.split(" ")[4].encode().decode("unicode_escape")
+        mount = re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), left.split(" ")[4])
         if os.fspath(path).startswith(mount.rstrip("/") + "/") and len(mount) >= len(best):
             best, kind = mount, right.split(" ")[0]
     return kind in _NETWORK or kind.startswith("fuse.")
