@@ -20,6 +20,7 @@ import attrs
 import pytest
 
 import kitty_paths
+from kitty_guardian.model.phases import Phase
 from kitty_guardian.rules import table
 from kitty_paths import Kind, layout
 
@@ -80,7 +81,7 @@ def main() -> int:
 
 def rule_mutants() -> Iterator[Mutant]:
     """Each row of the owner's table dropped, turned round, moved to the next phase and with other patterns."""
-    phases = list(table.Phase)
+    phases = list(Phase)
     for index, rule in enumerate(table.RULES):
         allows = rule.effect is table.Effect.ALLOW
         changed: dict[str, table.Rule | None] = {

@@ -56,7 +56,14 @@ class Program:
         self.home = home
         self.where = where
         self.environment = {key: value for key, value in os.environ.items() if not key.startswith(_STRANGE)}
-        self.environment |= {"HOME": str(home), "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+        temporary = home.with_name("tmp")
+        temporary.mkdir(exist_ok=True)
+        self.environment |= {
+            "HOME": str(home),
+            "TMPDIR": str(temporary),
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_CONFIG_NOSYSTEM": "1",
+        }
 
     def run(self, *arguments: str | Path, program: str = "spec-kitty", stdin: bytes = b"") -> Outcome:
         """Run one command to its end; stdin is a pipe, never a terminal."""

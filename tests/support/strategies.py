@@ -18,9 +18,10 @@ FEATURES = ("001-home", "002-away", "003-über")
 
 # Names of the table, of features and of nothing; attacks on them; and any text at all, surrogates included.
 _KNOWN = (
-    "src", "tests", "spec.md", "plan.md", "research", "research.md", "data-model.md", "contracts", "checklists", "tasks",
-    "tasks.md", "reviews", "kitty-specs", ".kittify", "guardian.toml", "meta.json", "status.json", "status.events.jsonl",
-    "WP01-a.md", "review-cycle-1.md", "app.py", "docs", "packages", "core", "[id]", "__pycache__", *FEATURES,
+    "src", "tests", "spec.md", "plan.md", "research", "research.md", "data-model.md", "contracts", "checklists",
+    "tasks", "tasks.md", "reviews", "kitty-specs", ".kittify", "guardian.toml", "meta.json", "status.json",
+    "status.events.jsonl", "WP01-a.md", "review-cycle-1.md", "app.py", "docs", "packages", "core", "[id]",
+    "__pycache__", *FEATURES,
 )  # fmt: skip
 _ATTACKS = (
     "SRC", "Src", "src.", "src ", "src::$DATA", "src:x", "s\u200crc", "\u017frc", "SPEC.MD", "KITTY-~1", "GUARDI~1.TOM",

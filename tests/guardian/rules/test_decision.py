@@ -214,7 +214,7 @@ def blocked_paths(draw: st.DrawFn) -> tuple[str, Phase]:
     phase = draw(strategies.phases)
     pattern = draw(st.sampled_from(PROTECTED_PATHS[phase]))
     folder = "" if pattern == "src/" else draw(st.sampled_from(["", "kitty-specs/001-home/", "kitty-specs/003-über/"]))
-    below = draw(st.lists(st.from_regex(r"[a-zA-Zäßİſ0-9_-]{1,6}", fullmatch=True), max_size=3))
+    below = draw(st.lists(st.from_regex(r"[a-zA-Zäß\u0130\u017f0-9_-]{1,6}", fullmatch=True), max_size=3))
     return "/".join([folder + pattern.removesuffix("/"), *below]), phase
 
 

@@ -112,11 +112,11 @@ def test_a_name_no_file_system_takes_for_source_is_not_source(text: str) -> None
 
 def test_composed_and_decomposed_names_are_one_name() -> None:
     composed, decomposed = "kitty-specs/003-\u00fcber/plan.md", "kitty-specs/003-u\u0308ber/plan.md"
-    assert normalise(composed) != normalise(decomposed)
-    (one,), (other,) = (normalise(text) for text in (composed, decomposed))
-    assert isinstance(one, Reading)
-    assert isinstance(other, Reading)
-    assert one.key == other.key
+    one, other = normalise(composed), normalise(decomposed)
+    assert not isinstance(one, Rejection)
+    assert not isinstance(other, Rejection)
+    assert one[0].path != other[0].path
+    assert one[0].key == other[0].key
 
 
 @pytest.mark.parametrize(
@@ -136,6 +136,7 @@ def test_composed_and_decomposed_names_are_one_name() -> None:
         ("C:\\x", Flaw.ABSOLUTE),
         ("c:/x", Flaw.ABSOLUTE),
         ("C:x", Flaw.ABSOLUTE),
+        ("docs/../C:/x", Flaw.ABSOLUTE),
         ("\u200d/etc", Flaw.ABSOLUTE),
         ("..", Flaw.ESCAPES),
         ("../x", Flaw.ESCAPES),
@@ -166,16 +167,16 @@ def test_a_path_object_of_any_flavour_is_read_like_its_text() -> None:
 
 
 def test_a_name_that_other_systems_read_differently_has_both_readings() -> None:
-    assert normalise("docs/a:b.py") == (
-        Reading("docs/a:b.py", "docs/a:b.py", False),
-        Reading("docs/a", "docs/a", False),
+    assert normalise("Docs/a:b.py") == (
+        Reading("Docs/a:b.py", "docs/a:b.py", directory=False),
+        Reading("Docs/a", "docs/a", directory=False),
     )
 
 
 def test_only_a_trailing_separator_says_directory() -> None:
     assert [normalise(text) for text in ("Docs/", "Docs")] == [
-        (Reading("Docs", "docs", True),),
-        (Reading("Docs", "docs", False),),
+        (Reading("Docs", "docs", directory=True),),
+        (Reading("Docs", "docs", directory=False),),
     ]
 
 
@@ -217,5 +218,4 @@ def test_folding_twice_is_folding_once(text: str) -> None:
 @settings(deadline=None)
 @given(st.text(st.characters(codec="utf-8")))
 def test_folding_ignores_how_a_text_is_composed(text: str) -> None:
-    forms = ("NFC", "NFD")
-    assert len({fold(unicodedata.normalize(form, text)) for form in forms}) == 1
+    assert fold(unicodedata.normalize("NFC", text)) == fold(unicodedata.normalize("NFD", text)) == fold(text)

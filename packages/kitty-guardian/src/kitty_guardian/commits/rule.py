@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable
 
 import attrs
 
-from kitty_guardian.commits.changes import Change, Commit, TreeEntry, changes_of, new_commits, patch_identity
+from kitty_guardian.commits.changes import Change, Commit, TreeEntry, changes_between, new_commits
+from kitty_guardian.commits.copies import Originals
+from kitty_guardian.commits.workbench import Workbench
 from kitty_guardian.model.decisions import Decision
 from kitty_guardian.project.git import Git
 
@@ -24,21 +26,6 @@ class Refusal:
     commit: str
     change: Change
     decision: Decision
-
-
-def refused_changes(
-    commit: Commit,
-    changes: Iterable[Change],
-    *,
-    decide: Callable[[str], Decision],
-    is_legal_state: Callable[[str, TreeEntry | None], bool],
-) -> tuple[Refusal, ...]:
-    """The changes of one commit that neither the phase allows nor the legal record holds already."""
-    return tuple(
-        Refusal(commit.oid, change, decision)
-        for change in changes
-        if not (decision := decide(change.path)).allowed and not is_legal_state(change.path, change.new)
-    )
 
 
 @attrs.frozen
@@ -69,35 +56,57 @@ def judge_head(
     decide: Callable[[str], Decision],
     is_legal_state: Callable[[str, TreeEntry | None], bool],
 ) -> Judgement:
-    """Apply the rule to every commit that is new up to `head`."""
+    """Apply the rule to every commit that is new up to `head`.
+
+    Args:
+        git: The repository.
+        head: A commit's object id.
+        attested: The commits that count, each with its whole history.
+        decide: The phase's answer for a path.
+        is_legal_state: Whether the legal record has exactly this entry (None: nothing) at a path.
+
+    Raises:
+        GitError: The commits cannot be read; nothing is known about them then.
+    """
     commits = new_commits(git, head, attested)
     refusals: list[Refusal] = []
-    for commit in commits:
-        refused = refused_changes(commit, changes_of(git, commit), decide=decide, is_legal_state=is_legal_state)
-        if refused and not _equals_attested(git, commit, attested):
-            refusals.extend(refused)
+    with Workbench(git) as bench:
+        originals = Originals(git, attested, bench, lambda path: not decide(path).allowed)
+        for commit in commits:
+            changes = changes_of(git, commit, bench)
+            refused = refused_changes(commit, changes, decide=decide, is_legal_state=is_legal_state)
+            if refused and not originals.explain(commit, (refusal.change.path for refusal in refused)):
+                refusals.extend(refused)
     return Judgement(head, tuple(commit.oid for commit in commits), tuple(refusals))
 
 
-def _equals_attested(git: Git, commit: Commit, attested: frozenset[str]) -> bool:
-    """Whether the commit is a rebased, amended or cherry-picked copy of an attested one.
+def changes_of(git: Git, commit: Commit, bench: Workbench) -> tuple[Change, ...]:
+    """The paths that `commit` decides itself: they differ from every parent and, in a merge, from the automatic merge.
 
-    Copies keep the author's name and date, so only attested commits with the same are compared.
+    Raises:
+        GitError: The commit or a parent cannot be read.
     """
-    wanted = patch_identity(git, commit)
-    if wanted is None or not attested:
-        return False
-    author = "%at %ae"
-    mine = git.run("show", "-s", f"--format={author}", commit.oid).decode(errors="replace").strip()
-    revisions = "".join(f"{oid}\n" for oid in attested).encode()
-    listed = git.run(
-        "rev-list", "--ignore-missing", "--no-commit-header", "--parents", f"--format=%H %P%x00{author}", "--stdin",
-        stdin=revisions,
-    )  # fmt: skip
-    for line in listed.decode(errors="replace").splitlines():
-        ids, _, theirs = line.partition("\0")
-        if theirs == mine:
-            oid, *parents = ids.split()
-            if oid != commit.oid and patch_identity(git, Commit(oid, tuple(parents))) == wanted:
-                return True
-    return False
+    first, *others = commit.parents or (None,)
+    changes = changes_between(git, first, commit.oid)
+    for other in others:
+        differing = {change.path for change in changes_between(git, other, commit.oid)}
+        changes = tuple(change for change in changes if change.path in differing)
+    if others and changes and (merge := bench.merge(commit.parents)) is not None:
+        own = merge.conflicts | {change.path for change in bench.differences(merge, commit.oid)}
+        changes = tuple(change for change in changes if change.path in own)
+    return changes
+
+
+def refused_changes(
+    commit: Commit,
+    changes: Iterable[Change],
+    *,
+    decide: Callable[[str], Decision],
+    is_legal_state: Callable[[str, TreeEntry | None], bool],
+) -> tuple[Refusal, ...]:
+    """The changes of one commit that neither the phase allows nor the legal record holds already."""
+    return tuple(
+        Refusal(commit.oid, change, decision)
+        for change in changes
+        if not (decision := decide(change.path)).allowed and not is_legal_state(change.path, change.new)
+    )

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 PATH: Final = "{path}"
 """Stands in a verdict's hint for the path, as one pastes it into a shell."""
 
+STRICT_NEUTRAL: Final = "strict.neutral"
+"""The rule of a path that no row speaks about, in strict mode."""
+
 FOLDER: Final = f"{table.FEATURES}/*"
 _ALLOW: Final = f"Exception: spec-kitty guardian allow {PATH} --for 15m --reason TEXT"
 _NEVER: Final = r"(?!)"
@@ -148,7 +151,7 @@ class Matcher:
         self._parent: Callable[[str], object] | None = None
         if policy.mode is Mode.STRICT:
             self._neutral = _blocking(
-                "strict.neutral", f"no rule of the {phase} phase allows it and the mode is strict", hint
+                STRICT_NEUTRAL, f"no rule of the {phase} phase allows it and the mode is strict", hint
             )
             spellings = {place.anchored for place, _ in allow} | (
                 {place.pattern for place, _ in allow} if bare else set()

@@ -106,6 +106,8 @@ def _normalise_slowly(text: str) -> tuple[Reading, ...] | Rejection:
         if resolved is None:
             return Rejection(text, Flaw.ESCAPES)
         path = "/".join(resolved)
+        if _DRIVE(path):
+            return Rejection(text, Flaw.ABSOLUTE)
         if path and all(path != reading.path for reading in readings):
             readings.append(Reading(path, fold(path), directory))
     return tuple(readings) or Rejection(text, Flaw.EMPTY)

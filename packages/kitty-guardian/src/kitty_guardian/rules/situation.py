@@ -9,7 +9,7 @@ import attrs
 
 from kitty_guardian.model.phases import Phase
 from kitty_guardian.rules import patterns, table
-from kitty_guardian.rules.decision import decision, rejected
+from kitty_guardian.rules.decision import decision, gravest, rejected
 from kitty_guardian.rules.matching import ALWAYS, ALWAYS_REACHES, Verdict, any_of, matcher_of
 from kitty_guardian.rules.normalise import Rejection, fold, normalise
 from kitty_guardian.rules.policy import Mode
@@ -106,8 +106,7 @@ class Situation:
             return decision(always[1], always[0].path, self._phase)
         if opened is not None:
             return decision(opened.verdict, spelled, self._phase)
-        judged = [self._placed(reading) for reading in readings]
-        return next((found for found in judged if not found.allowed), judged[0])
+        return gravest([judged for reading in readings for judged in self._placed(reading)])
 
     def may_hold(self, directory: str) -> bool:
         r"""Whether anything at or below `directory` ("" is the root) could be denied; False only if nothing can.
@@ -150,22 +149,18 @@ class Situation:
         names = (name,) if name in self.features else self._by_key.get(inside[1], (name,))
         return tuple((name, self.features.get(name, UNKNOWN)) for name in names)
 
-    def _placed(self, reading: Reading) -> Decision:
-        deciding = self._deciding(reading)
+    def _placed(self, reading: Reading) -> list[Decision]:
+        """What each feature says that decides about `reading`; never empty."""
+        path, deciding = reading.path, self._deciding(reading)
         active = [(name, state) for name, state in deciding if not state.finished]
-        first: Decision | None = None
-        for name, state in active:
-            verdict = self._matcher(state).verdict(reading)
-            judged = decision(verdict, reading.path, state.phase, of=f"{name}: ")
-            if not judged.allowed:
-                return judged
-            first = first or judged
-        if first is not None:
-            return first
+        if active:
+            return [
+                decision(self._matcher(state).verdict(reading), path, state.phase, of=f"{name}: ")
+                for name, state in active
+            ]
         if _FEATURE_OF(reading.key) is None:
-            return decision(_IDLE, reading.path, self._phase)
-        name, state = deciding[0]
-        return decision(_FINISHED, reading.path, state.phase, of=f"{name}: ")
+            return [decision(_IDLE, path, self._phase)]
+        return [decision(_FINISHED, path, state.phase, of=f"{name}: ") for name, state in deciding]
 
     def _reaches(self, reading: Reading) -> bool:
         if ALWAYS_REACHES(reading.key):

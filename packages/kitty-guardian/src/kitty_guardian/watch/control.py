@@ -123,7 +123,7 @@ def answer_with(handler: Handler, request: Mapping[str, Any]) -> Mapping[str, An
         return _error(error.message, hint=error.hint, code=error.code, exit_code=error.exit_code)
 
 
-def ask(path: Path, verb: str, **arguments: Argument) -> dict[str, Any]:
+def ask(address: Path, verb: str, /, **arguments: Argument) -> dict[str, Any]:
     """Send one request and give the answer.
 
     Raises:
@@ -134,14 +134,14 @@ def ask(path: Path, verb: str, **arguments: Argument) -> dict[str, Any]:
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(_ANSWER_SECONDS)
-        with _address(path) as address:
-            connection.connect(address)
+        with _address(address) as name:
+            connection.connect(name)
         try:
             connection.sendall(json.dumps({"v": VERSION, "verb": verb, **arguments}).encode() + b"\n")
             answer = json.loads(_read_line(connection))
         except (TimeoutError, ValueError, ConnectionResetError, BrokenPipeError) as error:
             raise GuardianBusyError(
-                f"the guardian at `{path.parent}` does not answer", hint="spec-kitty guardian status"
+                f"the guardian at `{address.parent}` does not answer", hint="spec-kitty guardian status"
             ) from error
     if not answer.get("ok"):
         raise RefusedError(

@@ -1,4 +1,7 @@
-"""Git at work: whether a git process is in the middle of changing the tree, and what the index and HEAD hold."""
+"""Git at work: whether a git process is in the middle of changing the tree, and what the index holds.
+
+Nothing here raises because the repository is damaged: a damaged index holds nothing, so it excuses nothing.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,14 @@ import hashlib
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from kitty_guardian.commits.changes import TreeEntry
 from kitty_guardian.errors import GitError
 from kitty_guardian.project.repository import Worktree
+from kitty_guardian.watch.filters import Filters
+from kitty_guardian.watch.tree import ancestors
 
 AFTER_RELEASE_SECONDS = 2.0
 LONGEST_SECONDS = 60.0
@@ -19,34 +25,39 @@ _HOLDER_CACHE_SECONDS = 0.02
 _LOCKS = ("index.lock", "HEAD.lock")
 _OPERATIONS = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "REBASE_HEAD")
 
+_Status = tuple[int, int, int, int]
+
 
 class GitWork:
     """Looks at the git directory of one work tree; everything is read afresh, cached only by file status.
 
     Args:
         worktree: The work tree.
+        clock: Seconds, monotonic.
     """
 
-    def __init__(self, worktree: Worktree) -> None:
+    def __init__(self, worktree: Worktree, clock: Callable[[], float] = time.monotonic) -> None:
+        self.filters = Filters(worktree, Path(worktree.state.guardian.stage) / "filters")
         self._git = worktree.git
+        self._clock = clock
         self._format: str | None = None
         self._git_dir = worktree.git_dir
-        self._index_seen: tuple[int, int, int] | None = self._index_status()
+        self._index_seen = self._index_status()
         self._quiet_since = float("-inf")
-        self._holder: tuple[float, bool] = (-1.0, False)
-        self._index_cache: tuple[tuple[int, int, int] | None, dict[str, TreeEntry], frozenset[str]] | None = None
+        self._holder: tuple[float, bool] = (float("-inf"), False)
+        self._index_cache: tuple[_Status | None, _Index] | None = None
 
     def at_work(self) -> bool:
         """Whether a living process holds a git lock now."""
         held = self._lock_is_held()
         if held:
-            self._quiet_since = time.monotonic()
+            self._quiet_since = self._clock()
         return held
 
     def quiet_for(self) -> float:
         """Seconds since a lock was last seen held or the index was last seen changing."""
         status = self._index_status()
-        now = time.monotonic()
+        now = self._clock()
         if status != self._index_seen:
             self._index_seen = status
             self._quiet_since = now
@@ -54,32 +65,36 @@ class GitWork:
 
     def index_entry(self, path: str) -> TreeEntry | None:
         """What the index holds at `path` (stage 0)."""
-        return self._index()[0].get(path)
+        return self._index().entries.get(path)
 
     def index_holds_below(self, directory: str) -> bool:
         """Whether the index holds anything below a directory."""
-        prefix = directory + "/"
-        return any(path.startswith(prefix) for path in self._index()[0])
+        return directory in self._index().directories
 
     def is_unmerged(self, path: str) -> bool:
-        """Whether a merge, pick or rebase that is under way has left `path` to be resolved."""
-        operations = [name for name in _OPERATIONS if (self._git_dir / name).exists()]
-        if not operations or path not in self._index()[1]:
-            return False
-        # Index entries alone can be planted: what is to be merged must come from the commit that git names.
-        stages = self._unmerged_stages(path)
-        for name in operations:
+        """Whether the index says that `path` is to be resolved; anybody can make it say so."""
+        return bool(self.operations()) and path in self._index().unmerged
+
+    def operations(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """The merge, pick, revert or rebase under way: name of git's file, and the object ids in it.
+
+        Files that anybody can write: whoever asks has to look at the commits themselves.
+        """
+        found = []
+        for name in _OPERATIONS:
             try:
-                theirs = self._git.run("rev-parse", "--verify", "--quiet", f"{name}:{path}").decode().strip()
-            except GitError:
-                theirs = ""
-            if name == "REVERT_HEAD" or stages.get("3", "") == theirs:
-                return True
-        return False
+                text = (self._git_dir / name).read_text(encoding="ascii")
+            except (OSError, UnicodeDecodeError):
+                continue
+            found.append((name, tuple(line for line in text.split() if _is_object_id(line))))
+        return tuple(found)
 
     def has_object(self, oid: str) -> bool:
         """Whether the repository holds an object with that id."""
-        return self._git.attempt("cat-file", "-e", oid, accept=range(256))[0] == 0
+        try:
+            return self._git.attempt("cat-file", "-e", oid, accept=range(256))[0] == 0
+        except GitError:
+            return False
 
     def blob_id(self, data: bytes) -> str:
         """The object id that git gives these bytes when no filter applies."""
@@ -87,52 +102,72 @@ class GitWork:
         algorithm = hashlib.sha256 if self._object_format() == "sha256" else _sha1
         return algorithm(head + data).hexdigest()
 
-    def clean_blob_id(self, path: str, data: bytes) -> str:
-        """The object id that git gives these bytes at that path, filters and line endings applied."""
-        return self._git.run("hash-object", "--stdin", f"--path={path}", stdin=data).decode().strip()
+    def clean_blob_id(self, path: str, data: bytes) -> str | None:
+        """The object id that git gives these bytes at that path, filters and line endings applied; None if they fail."""
+        return self.filters.clean(path, data)
+
+    def names_blob(self, oid: str, path: str, data: bytes) -> bool:
+        """Whether these bytes at that path are what git keeps under that object id."""
+        return oid == self.blob_id(data) or oid == self.clean_blob_id(path, data)  # noqa: PLR1714 - the second costs
 
     def _object_format(self) -> str:
         if self._format is None:
             self._format = self._git.text("rev-parse", "--show-object-format")
         return self._format
 
-    def _index_status(self) -> tuple[int, int, int] | None:
+    def _index_status(self) -> _Status | None:
         try:
             st = os.stat(self._git_dir / "index")
-        except FileNotFoundError:
+        except OSError:
             return None
-        return (st.st_ino, st.st_size, st.st_mtime_ns)
+        return (st.st_ino, st.st_size, st.st_mtime_ns, st.st_ctime_ns)
 
-    def _index(self) -> tuple[dict[str, TreeEntry], frozenset[str]]:
+    def _index(self) -> _Index:
         status = self._index_status()
         if self._index_cache is None or self._index_cache[0] != status:
-            entries: dict[str, TreeEntry] = {}
-            unmerged: set[str] = set()
-            for row in self._git.lines_z("ls-files", "--stage", "-z", "--full-name", ":/"):
-                head, _, name = row.partition(b"\t")
-                mode, oid, stage = head.decode().split(" ")
-                if stage == "0":
-                    entries[os.fsdecode(name)] = TreeEntry(mode, oid)
-                else:
-                    unmerged.add(os.fsdecode(name))
-            self._index_cache = (status, entries, frozenset(unmerged))
-        return self._index_cache[1], self._index_cache[2]
-
-    def _unmerged_stages(self, path: str) -> dict[str, str]:
-        rows = self._git.lines_z("ls-files", "--unmerged", "-z", "--full-name", "--", f":(top,literal){path}")
-        stages = (row.partition(b"\t")[0].decode().split(" ") for row in rows)
-        return {stage: oid for _, oid, stage in stages}
+            try:
+                rows = self._git.lines_z("ls-files", "--stage", "-z", "--full-name", ":/")
+            except GitError:
+                rows = []
+            self._index_cache = (status, _Index(rows))
+        return self._index_cache[1]
 
     def _lock_is_held(self) -> bool:
         locks = [path for name in _LOCKS if (path := self._git_dir / name).exists()]
         if not locks:
             return False
         looked, held = self._holder
-        now = time.monotonic()
+        now = self._clock()
         if now - looked > _HOLDER_CACHE_SECONDS:
             held = _some_process_has_open(locks)
             self._holder = (now, held)
         return held
+
+
+class _Index:
+    """One reading of the index.
+
+    Attributes:
+        entries: What is at stage 0, by path.
+        directories: Every directory above those.
+        unmerged: The paths at other stages.
+    """
+
+    def __init__(self, rows: list[bytes]) -> None:
+        self.entries: dict[str, TreeEntry] = {}
+        self.unmerged: set[str] = set()
+        for row in rows:
+            head, _, name = row.partition(b"\t")
+            mode, oid, stage = head.decode("ascii").split(" ")
+            if stage == "0":
+                self.entries[os.fsdecode(name)] = TreeEntry(mode, oid)
+            else:
+                self.unmerged.add(os.fsdecode(name))
+        self.directories = frozenset(above for path in self.entries for above in ancestors(path))
+
+
+def _is_object_id(text: str) -> bool:
+    return len(text) in {40, 64} and not text.strip("0123456789abcdef")
 
 
 def _sha1(data: bytes) -> hashlib._Hash:

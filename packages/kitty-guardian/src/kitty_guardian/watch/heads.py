@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-import hashlib
+import json
 import os
-import stat
 from collections.abc import Callable
 
 import attrs
 
 from kitty_guardian.commits.changes import Change, TreeEntry, changes_between, tree_entries
 from kitty_guardian.commits.rule import Refusal, judge_head
+from kitty_guardian.commits.workbench import Workbench
+from kitty_guardian.errors import GitError
 from kitty_guardian.model.decisions import Decision
 from kitty_guardian.project.repository import Worktree
+from kitty_guardian.watch.checkouts import GITLINK, Checkouts
 from kitty_guardian.watch.gitwork import GitWork
+from kitty_guardian.watch.headlook import HeadLook
 from kitty_guardian.watch.ignored import IgnoreRules
 from kitty_guardian.watch.record import Legal, LegalRecord
-from kitty_guardian.watch.tree import Kind, Metadata, WorkTree, ancestors
+from kitty_guardian.watch.tree import Metadata, WorkTree, ancestors
 
-_LINK = "120000"
-_EXECUTABLE = "100755"
-_GITLINK = "160000"
 _HEAD_FACT = "head"
+_UNSETTLED_FACT = "unsettled"
+_FILTERS_FACT = "filters"
+
+_Decide = Callable[[str], Decision]
 
 
 @attrs.frozen
@@ -54,61 +58,94 @@ class Heads:
         self._git = git
         self._record = record
         self._ignore = ignore
+        self._look = HeadLook(worktree)
+        self._checkouts = Checkouts(worktree, git)
         self._tree: dict[str, TreeEntry] = {}
         self._directories: frozenset[str] | None = None
         self._gitlinks: frozenset[str] = frozenset()
         # Paths that an attested move changed and whose new content does not stand in the work tree yet.
         self._unsettled: dict[str, TreeEntry | None] = {}
+        # What the head before the last move held there: git keeps it.
+        self._former: dict[str, str] = {}
+        self._refusals: tuple[Refusal, ...] = ()
+        self._unreadable: str | None = None
+        self._conflicts: tuple[object, frozenset[str]] = (None, frozenset())
         self.unattested: str | None = None
-        self.head = record.fact(_HEAD_FACT)
+        self.head = record.fact(_HEAD_FACT) or None
         self._looked = self.head
 
     def adopt(self) -> None:
-        """Take HEAD and every local branch and tag as they are now: what exists before the guard is history."""
+        """Take HEAD and every local branch and tag as they are now: what exists before the guard is history.
+
+        Raises:
+            GitError: HEAD cannot be resolved.
+        """
         self.head = self._worktree.head_commit()
         self._looked = self.head
         refs = self._worktree.git.run("for-each-ref", "--format=%(objectname)", "refs/heads", "refs/tags")
-        self._record.attest([*refs.decode().split(), *([self.head] if self.head else [])])
-        self._record.remember(_HEAD_FACT, self.head or "")
+        self._record.attest([*refs.decode("ascii").split(), *([self.head] if self.head else [])])
+        self._record.remember(_FILTERS_FACT, self._git.filters.configured())
+        self._unsettled.clear()
+        self.confirm()
         self.load()
 
     def load(self) -> None:
         """Read what the head that counts holds and ignores."""
-        self.head = self.head or None
-        self._tree = tree_entries(self._worktree.git, self.head) if self.head else {}
+        self._git.filters.use(self._record.fact(_FILTERS_FACT) or "[]")
+        unsettled = json.loads(self._record.fact(_UNSETTLED_FACT) or "{}")
+        self._unsettled = {path: None if entry is None else TreeEntry(*entry) for path, entry in unsettled.items()}
+        try:
+            self._tree = tree_entries(self._worktree.git, self.head) if self.head else {}
+            self._ignore.move_to(self.head)
+        except GitError:  # rewritten and pruned while nobody watched: the legal record still says what is legal
+            self._tree, self.head = {}, None
         self._tree_changed()
-        self._ignore.move_to(self.head)
 
-    def follow(
-        self,
-        *,
-        decide: Callable[[str], Decision],
-        record: LegalRecord,
-    ) -> Moved | None:
-        """Judge HEAD if it moved since the last look; None if it did not."""
-        head = self._worktree.head_commit()
+    def confirm(self) -> None:
+        """Remember the head that counts, now that what it brought is in the legal record.
+
+        A guardian that dies before this judges the same move once more.
+        """
+        unsettled = {path: None if entry is None else (entry.mode, entry.oid) for path, entry in self._unsettled.items()}
+        self._record.remember(_UNSETTLED_FACT, json.dumps(unsettled))
+        self._record.remember(_HEAD_FACT, self.head or "")
+
+    def follow(self, *, decide: _Decide, record: LegalRecord) -> Moved | None:
+        """Judge HEAD if it moved since the last look; None if it did not, or cannot be judged now."""
+        try:
+            moved = self._follow(decide, record)
+        except GitError as error:  # in the middle of something, or damaged: looked at again next time
+            self._unreadable = error.message
+            return None
+        self._unreadable = None
+        return moved
+
+    def _follow(self, decide: _Decide, record: LegalRecord) -> Moved | None:
+        head = self._look.commit()
         if head == self._looked:
             return None
-        self._looked = head
         if head is None or head == self.head:
-            self.unattested = None
+            self._looked = head
+            self.unattested, self._refusals = None, ()
             return None
         judgement = judge_head(
             self._worktree.git,
             head,
             record.attested(),
             decide=decide,
-            is_legal_state=lambda path, entry: self._is_legal_state(path, entry, record),
+            is_legal_state=lambda path, entry: self._checkouts.is_legal(entry, path, record.get(path), record),
         )
+        self._refusals = judgement.refusals
         if not judgement.attested:
-            self.unattested = head
+            self._looked = self.unattested = head
             return Moved(head, refusals=judgement.refusals)
         changes = changes_between(self._worktree.git, self.head, head)
         record.begin()
         record.attest([head])
-        record.remember(_HEAD_FACT, head)
         record.commit()
-        self.head, self.unattested = head, None
+        self._looked = self.head = head
+        self.unattested = None
+        self._former = {change.path: change.old.oid for change in changes if change.old is not None}
         for change in changes:
             if change.new is None:
                 self._tree.pop(change.path, None)
@@ -117,13 +154,31 @@ class Heads:
             if not decide(change.path).allowed:
                 self._unsettled[change.path] = change.new
         self._tree_changed()
-        if any(change.path.endswith(".gitignore") for change in changes):
+        if any(change.path.rpartition("/")[2] == ".gitignore" for change in changes):
             self._ignore.move_to(head)
         return Moved(head, changes)
 
+    def problem(self) -> str | None:
+        """What is wrong with HEAD, with the way back; None if it counts."""
+        if self._unreadable is not None:
+            return f"HEAD cannot be judged, so nothing it brings counts: {self._unreadable}"
+        if self.unattested is None:
+            return None
+        first, more = self._refusals[0], len({refusal.change.path for refusal in self._refusals}) - 1
+        others = f" and {more} more path{'s' if more > 1 else ''}" if more else ""
+        back = f"git reset --soft {self.head[:12]}" if self.head else "git update-ref -d HEAD"
+        return (
+            f"HEAD {self.unattested[:12]} does not count: commit {first.commit[:12]} changes {first.change.path}"
+            f"{others}, against the phase ({first.decision.reason}); take it back with `{back}`"
+        )
+
+    def refuses(self, path: str) -> bool:
+        """Whether the HEAD that does not count is refused for what it did to `path`."""
+        return self.unattested is not None and any(refusal.change.path == path for refusal in self._refusals)
+
     def _tree_changed(self) -> None:
         self._directories = None
-        self._gitlinks = frozenset(path for path, entry in self._tree.items() if entry.mode == _GITLINK)
+        self._gitlinks = frozenset(path for path, entry in self._tree.items() if entry.mode == GITLINK)
 
     # What the head that counts says of a path
 
@@ -159,6 +214,58 @@ class Heads:
                 return True
         return False
 
+    # A merge that is under way
+
+    def is_being_merged(self, path: str, decide: _Decide) -> bool:
+        """Whether git, merging or picking commits that count, has left `path` to be resolved by hand.
+
+        The index and the files that name the operation can be planted. So what is merged must count by itself, and must
+        not merge cleanly in `path`.
+        """
+        if not self._git.is_unmerged(path):
+            return False
+        operations = self._git.operations()
+        key = (operations, self._looked)
+        if self._conflicts[0] != key:
+            try:
+                self._conflicts = (key, self._find_conflicts(operations, decide))
+            except GitError:
+                self._conflicts = (key, frozenset())
+        return path in self._conflicts[1]
+
+    def _find_conflicts(
+        self, operations: tuple[tuple[str, tuple[str, ...]], ...], decide: _Decide
+    ) -> frozenset[str]:
+        git, ours = self._worktree.git, self._look.commit()
+        found: set[str] = set()
+        if ours is None:
+            return frozenset()
+        with Workbench(git) as bench:
+            for name, commits in operations:
+                if not commits or not all(self._counts(commit, decide) for commit in commits):
+                    continue
+                theirs, parent = commits[0], _parent_of(self._worktree, commits[0])
+                match name:
+                    case "MERGE_HEAD":
+                        merge = bench.merge((ours, *commits))
+                    case "REVERT_HEAD":
+                        merge = bench.pick(theirs, parent, ours)
+                    case _:
+                        merge = bench.pick(parent, theirs, ours)
+                found |= merge.conflicts if merge is not None else frozenset()
+        return frozenset(found)
+
+    def _counts(self, commit: str, decide: _Decide) -> bool:
+        return judge_head(
+            self._worktree.git,
+            commit,
+            self._record.attested(),
+            decide=decide,
+            is_legal_state=lambda path, entry: self._checkouts.is_legal(
+                entry, path, self._record.get(path), self._record
+            ),
+        ).attested
+
     # Content that counts but does not stand in the work tree yet
 
     def expects_below(self, directory: str) -> bool:
@@ -172,59 +279,33 @@ class Heads:
 
     def holds(self, path: str, st: os.stat_result | None, tree: WorkTree) -> bool:
         """Whether an attested move changed `path` to exactly what stands there now."""
-        if path not in self._unsettled:
-            return False
-        entry = self._unsettled[path]
-        if entry is None or st is None:
-            return entry is None and st is None
-        if stat.S_ISLNK(st.st_mode):
-            return entry.mode == _LINK and self._git.blob_id(os.fsencode(tree.readlink(path))) == entry.oid
-        if not stat.S_ISREG(st.st_mode) or bool(st.st_mode & 0o100) != (entry.mode == _EXECUTABLE):
-            return False
-        try:
-            with tree.open_file(path) as fd, os.fdopen(os.dup(fd), "rb") as file:
-                data = file.read()
-        except OSError:
-            return False
-        return entry.oid in {self._git.blob_id(data), self._git.clean_blob_id(path, data)}
+        return path in self._unsettled and self._checkouts.stands(self._unsettled[path], path, st, tree)
 
-    def legal_state(self, path: str, record: LegalRecord, like: Legal) -> Legal | None:
+    def brought(self, path: str, legal: Legal | None, record: LegalRecord) -> bool:
+        """Whether an attested move changed `path` to exactly this state: `holds`, for bytes that nobody can change."""
+        return path in self._unsettled and self._checkouts.is_legal(self._unsettled[path], path, legal, record)
+
+    def legal_state(self, path: str, record: LegalRecord, like: Metadata) -> Legal | None:
         """What an attested move made of `path`, as it would stand in the work tree; None means absent.
 
         Args:
             path: The path.
             record: Takes the bytes.
-            like: The legal state until now, for owner and permissions.
+            like: Owner and permissions.
         """
         entry = self._unsettled.get(path)
-        if entry is None:
-            return None
-        if entry.mode == _LINK:
-            target = os.fsdecode(self._worktree.git.run("cat-file", "blob", entry.oid))
-            return Legal(Kind.SYMLINK, like.metadata, target=target)
-        data = self._worktree.git.run("cat-file", "--filters", f"--path={path}", entry.oid)
-        sha = hashlib.sha256(data).digest()
-        record.keep_bytes(data, sha)
-        mode = like.metadata.mode & ~0o111 | (0o111 if entry.mode == _EXECUTABLE else 0)
-        old = like.metadata
-        return Legal(Kind.FILE, Metadata(mode, old.uid, old.gid, old.mtime_ns), len(data), sha)
+        return None if entry is None else self._checkouts.legal_state(entry, path, record, like)
 
     def knows(self, path: str, legal: Legal, record: LegalRecord) -> bool:
         """Whether git itself keeps the bytes of a legal file, so that forgetting them loses nothing."""
         data = b"".join(record.content(legal.sha256))
-        return self._git.has_object(self._git.blob_id(data)) or self._git.has_object(
-            self._git.clean_blob_id(path, data)
-        )
+        plain = self._git.blob_id(data)
+        if plain == self._former.get(path) or self._git.has_object(plain):
+            return True
+        clean = self._git.clean_blob_id(path, data)
+        return clean is not None and self._git.has_object(clean)
 
-    def _is_legal_state(self, path: str, entry: TreeEntry | None, record: LegalRecord) -> bool:
-        """Whether a commit holds at `path` what the legal record holds."""
-        legal = record.get(path)
-        if legal is None or entry is None:
-            return legal is None and entry is None
-        if entry.mode == _LINK or legal.kind is not Kind.FILE:
-            same_kind = entry.mode == _LINK and legal.kind is Kind.SYMLINK
-            return same_kind and self._git.blob_id(os.fsencode(legal.target)) == entry.oid
-        if entry.mode == _GITLINK or bool(legal.metadata.mode & 0o100) != (entry.mode == _EXECUTABLE):
-            return False
-        data = b"".join(record.content(legal.sha256))
-        return entry.oid in {self._git.blob_id(data), self._git.clean_blob_id(path, data)}
+
+def _parent_of(worktree: Worktree, commit: str) -> str | None:
+    status, output = worktree.git.attempt("rev-parse", "--verify", "--quiet", f"{commit}^", accept=range(256))
+    return None if status else output.decode("ascii").strip()

@@ -267,7 +267,7 @@ def _status(data: Mapping[str, Any]) -> Status:
     return Status(**{**data, "notes": tuple(data["notes"])})
 
 
-def ask_guardian(worktree: Worktree, verb: str, **arguments: Argument) -> dict[str, Any]:
+def ask_guardian(worktree: Worktree, verb: str, /, **arguments: Argument) -> dict[str, Any]:
     """Ask the guardian, waiting a moment for one that is just starting.
 
     Raises:

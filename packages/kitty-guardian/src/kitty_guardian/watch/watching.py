@@ -167,6 +167,7 @@ class Watching:
                 _TreeEvents(self.inbox, self._root, top=True), self._root, recursive=False, event_filter=_FILTER
             )
             self._watch_git()
+            seconds = self._canary(canary)
             self.refresh()
         except OSError as error:
             self.stop()
@@ -174,7 +175,7 @@ class Watching:
                 f"`{self._root}` cannot be watched: {error.strerror or error}",
                 hint=f"raise the limit: sudo sysctl {_limit(error)}",
             ) from error
-        return self._canary(canary)
+        return seconds
 
     def refresh(self) -> tuple[str, ...]:
         """Watch the top-level directories that are wanted now; gives those that are newly watched."""

@@ -38,7 +38,7 @@ def parse_duration(text: str) -> float:
     Raises:
         InvalidValueError: It is no such text, or no time at all.
     """
-    found = re.fullmatch(r"(\d{1,6})([smhd])", text.strip())
+    found = re.fullmatch(r"([0-9]{1,6})([smhd])", text.strip())
     seconds = int(found[1]) * _UNITS[found[2]] if found else 0.0
     if not seconds:
         raise InvalidValueError(f"`{text}` is no duration", hint="write it like 90s, 15m, 2h or 1d")
