@@ -25,8 +25,9 @@ def spec_kitty(tmp_path: Path) -> Program:
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Repository:
-    """A committed project whose one feature, `001-cart`, is in plan phase."""
-    repository = Repository(tmp_path / "001-cart")
+    """A committed project whose one feature, `001-cart`, is in plan phase; its branch binds the worktree to it."""
+    repository = Repository(tmp_path / "shop")
+    repository.git("checkout", "--quiet", "-b", "001-cart")
     repository.feature("001-cart", "plan")
     repository.write("src/app.py", "print('legal')\n")
     repository.write("src/cart.py", "TOTAL = 0\n")
@@ -39,6 +40,5 @@ def in_shop(spec_kitty: Program, shop: Repository) -> Iterator[Program]:
     """The programs, run in the shop; whatever a test does, its guardian is stopped afterwards."""
     spec_kitty.where = shop.path
     yield spec_kitty
-    if shop.path.exists():
-        spec_kitty.where = shop.path
-        spec_kitty("guardian", "stop")
+    spec_kitty.where = shop.path
+    spec_kitty("guardian", "stop")

@@ -16,7 +16,16 @@ from kitty_guardian.project.git import Git
 FROM_OBJECTS = ("-c", "core.commitGraph=false")
 """Options before a git command that walks history."""
 
-RAW_DIFF = ("-r", "-z", "--raw", "--no-renames", "--full-index", "--no-abbrev", "--no-relative", "--ignore-submodules=none")
+RAW_DIFF = (
+    "-r",
+    "-z",
+    "--raw",
+    "--no-renames",
+    "--full-index",
+    "--no-abbrev",
+    "--no-relative",
+    "--ignore-submodules=none",
+)
 """Options of `diff-tree`; the last one keeps `.gitmodules` from hiding a changed submodule."""
 
 _ABSENT = "000000"

@@ -103,4 +103,3 @@ class Originals:
                 oid, *parents = ids.decode("ascii").split()
                 found.setdefault(author.strip(), []).append(Commit(oid, tuple(parents)))
         return {author: tuple(commits) for author, commits in found.items()}
-

@@ -38,7 +38,9 @@ class Filters:
         status, output = self._worktree.git.attempt("config", "--null", "--get-regexp", _KEYS)
         rows = [] if status else os.fsdecode(output).split("\0")[:-1]
         # A key without a value (`[filter "x"] required`) is git's way to say true.
-        return json.dumps([[key, value if has_value else "true"] for key, has_value, value in (row.partition("\n") for row in rows)])
+        return json.dumps(
+            [[key, value if has_value else "true"] for key, has_value, value in (row.partition("\n") for row in rows)]
+        )
 
     def use(self, configured: str) -> None:
         """Convert by what `configured` gave, then or before."""

@@ -568,7 +568,7 @@ class Guard:
     def _is_pending(self, path: str, st: os.stat_result | None, decision: Decision) -> bool:
         at_work = self._git.at_work()
         quiet = not at_work and self._git.quiet_for() >= AFTER_RELEASE_SECONDS
-        if quiet and path not in self._pending and not self._git.is_unmerged(path):
+        if quiet and path not in self._pending and not self._heads.is_being_merged(path, self.situation.judge):
             return False
         now = self._clock()
         since = self._pending.get(path, now)
@@ -584,20 +584,22 @@ class Guard:
 
     def _why_pending(self, path: str, st: os.stat_result | None, *, at_work: bool, age: float) -> str | None:
         """Why a path that is not legal is not judged yet, or None if it is to be judged now."""
-        if self._git.is_unmerged(path):
+        if self._heads.is_being_merged(path, self.situation.judge):
             return "unmerged: judged by the commit rule when the operation ends"
         if age > LONGEST_SECONDS:
             return None
         if st is not None and stat.S_ISDIR(st.st_mode):
             children = [(join(path, name), below) for name, below in self._tree.names(path)]
             reasons = [self._why_pending(child, below, at_work=at_work, age=age) for child, below in children]
-            return None if not reasons or None in reasons else reasons[0]
+            if not reasons:
+                return "git holds its lock" if at_work else None  # a submodule's place is an empty folder at first
+            return None if None in reasons else reasons[0]
         if at_work:
             if st is None or age < HALF_WRITTEN_SECONDS:
                 return "git holds its lock"
             blob = self._blob_at(path, st)
             return "a git object while git holds its lock" if blob and self._git.has_object(blob) else None
-        if self._git.quiet_for() < AFTER_RELEASE_SECONDS:
+        if self._git.quiet_for() < AFTER_RELEASE_SECONDS and not self._heads.refuses(path):
             indexed = self._git.index_entry(path)
             if st is None:
                 below = self._record.get(path)
@@ -632,8 +634,11 @@ class Guard:
                 refusal.change.path, Operation.COMMIT, Action.UNATTESTED, refusal.decision, None, commit=refusal.commit
             )
         for change in moved.changes:
-            if not self.situation.judge(change.path).allowed:
+            if self._heads.leaves_behind(change):
+                self.boundaries |= {change.path}
+            elif not self.situation.judge(change.path).allowed:
                 self._follow_change(change.path)
+        self._heads.confirm()
         for path in (*(change.path for change in moved.changes), *self._pending):
             self.examine(path)
 
@@ -643,10 +648,15 @@ class Guard:
         st = self._tree.lstat(path)
         if self._heads.holds(path, st, self._tree):
             self._accept_head(path)
-        elif entry is not None and (st is None or not self._is_as_recorded(path, entry, st)):
+        elif st is not None if entry is None else st is None or not self._is_as_recorded(path, entry, st):
             # Neither the old nor the new legal state stands there: what HEAD holds is what comes back.
-            self._supersede(path, entry)
-            legal = self._heads.legal_state(path, self._record, entry)
+            owner = os.fstat(self._tree.fd)
+            like = Metadata(0o644, owner.st_uid, owner.st_gid, time.time_ns()) if entry is None else entry.metadata
+            legal = self._heads.legal_state(path, self._record, like)
+            if legal is None and self._heads.expects(path):
+                return  # its object is damaged: what was legal stays
+            if entry is not None:
+                self._supersede(path, entry)
             self._heads.settled(path)
             if legal is None:
                 self._forget(path)
@@ -661,12 +671,17 @@ class Guard:
         """What stands at `path` is what the attested HEAD holds: from now on that is its legal state."""
         entry = self._record.get(path)
         st = self._tree.lstat(path)
+        legal = None if st is None else self._read(path, st)
+        if not self._heads.brought(path, legal, self._record):
+            self._later[path] = self._clock()  # changed since it was compared: look again at once
+            return
         if entry is not None:
             self._supersede(path, entry)
         self._heads.settled(path)
         self._pending.pop(path, None)
-        if st is not None:
-            self._capture(path, st)
+        if st is not None and legal is not None:
+            self._set(path, legal)
+            self._trust(path, st)
             self.touched.add(path)
             return
         self._forget(path)

@@ -69,6 +69,7 @@ class Heads:
         self._former: dict[str, str] = {}
         self._refusals: tuple[Refusal, ...] = ()
         self._unreadable: str | None = None
+        self._is_moving = False  # from a move until it is confirmed
         self._conflicts: tuple[object, frozenset[str]] = (None, frozenset())
         self.unattested: str | None = None
         self.head = record.fact(_HEAD_FACT) or None
@@ -106,7 +107,10 @@ class Heads:
 
         A guardian that dies before this judges the same move once more.
         """
-        unsettled = {path: None if entry is None else (entry.mode, entry.oid) for path, entry in self._unsettled.items()}
+        unsettled = {
+            path: None if entry is None else (entry.mode, entry.oid) for path, entry in self._unsettled.items()
+        }
+        self._is_moving = False
         self._record.remember(_UNSETTLED_FACT, json.dumps(unsettled))
         self._record.remember(_HEAD_FACT, self.head or "")
 
@@ -135,14 +139,13 @@ class Heads:
             decide=decide,
             is_legal_state=lambda path, entry: self._checkouts.is_legal(entry, path, record.get(path), record),
         )
-        self._refusals = judgement.refusals
+        told, self._refusals = self._refusals, judgement.refusals
         if not judgement.attested:
             self._looked = self.unattested = head
-            return Moved(head, refusals=judgement.refusals)
+            return Moved(head, refusals=tuple(refusal for refusal in judgement.refusals if refusal not in told))
         changes = changes_between(self._worktree.git, self.head, head)
-        record.begin()
         record.attest([head])
-        record.commit()
+        self._is_moving = True
         self._looked = self.head = head
         self.unattested = None
         self._former = {change.path: change.old.oid for change in changes if change.old is not None}
@@ -233,9 +236,7 @@ class Heads:
                 self._conflicts = (key, frozenset())
         return path in self._conflicts[1]
 
-    def _find_conflicts(
-        self, operations: tuple[tuple[str, tuple[str, ...]], ...], decide: _Decide
-    ) -> frozenset[str]:
+    def _find_conflicts(self, operations: tuple[tuple[str, tuple[str, ...]], ...], decide: _Decide) -> frozenset[str]:
         git, ours = self._worktree.git, self._look.commit()
         found: set[str] = set()
         if ours is None:
@@ -273,9 +274,22 @@ class Heads:
         prefix = directory + "/"
         return any(entry is not None and path.startswith(prefix) for path, entry in self._unsettled.items())
 
+    def expects(self, path: str) -> bool:
+        """Whether content that counts is still to come at `path`."""
+        entry = self._unsettled.get(path)
+        return entry is not None and entry.mode != GITLINK
+
+    def leaves_behind(self, change: Change) -> bool:
+        """Whether a submodule that HEAD no longer holds still stands there, as git leaves it: a repository of its own."""
+        was = change.old is not None and change.old.mode == GITLINK
+        return was and change.new is None and os.path.lexists(self._worktree.root / change.path / ".git")
+
     def settled(self, path: str) -> None:
         """The path has been dealt with."""
-        self._unsettled.pop(path, None)
+        if path in self._unsettled:
+            del self._unsettled[path]
+            if not self._is_moving:
+                self.confirm()
 
     def holds(self, path: str, st: os.stat_result | None, tree: WorkTree) -> bool:
         """Whether an attested move changed `path` to exactly what stands there now."""

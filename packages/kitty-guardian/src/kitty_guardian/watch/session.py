@@ -350,11 +350,8 @@ class Session:
     def _problems(self) -> Iterator[str]:
         if self._policy_problem:
             yield f"the committed policy is invalid, the last good one holds: {self._policy_problem}"
-        if self.heads.unattested:
-            yield (
-                f"HEAD {self.heads.unattested[:12]} holds changes that the phase does not allow; "
-                f"the last commit that counts is {(self.heads.head or 'none')[:12]}"
-            )
+        if problem := self.heads.problem():
+            yield problem
         for path in self.guard.storming:
             yield f"{path} is rewritten all the time; it is restored once a second"
         for path, why in self.guard.unresolved.items():
