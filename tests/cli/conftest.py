@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def spec_kitty(tmp_path: Path) -> Program:
+def spec_kitty(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Program:
     """The programs, run in an empty directory that is no repository."""
     home, where = tmp_path / "home", tmp_path / "here"
     home.mkdir()
     where.mkdir()
-    return Program(home, where)
+    return Program(home, where, tmp_path_factory.getbasetemp() / "bytecode")
 
 
 @pytest.fixture

@@ -46,21 +46,28 @@ class Outcome(NamedTuple):
 class Program:
     """The programs with a home directory and a working directory of a test's own.
 
+    Args:
+        home: What `HOME` is; exists.
+        where: Where it is run; exists.
+        bytecode: Where compiled modules are kept between the runs of one session.
+
     Attributes:
         home: What `HOME` is.
         where: Where it is run; may be changed.
         environment: What it is run with; may be changed.
     """
 
-    def __init__(self, home: Path, where: Path) -> None:
+    def __init__(self, home: Path, where: Path, bytecode: Path) -> None:
         self.home = home
         self.where = where
         self.environment = {key: value for key, value in os.environ.items() if not key.startswith(_STRANGE)}
+        self.environment.pop("PYTHONDONTWRITEBYTECODE", None)  # compiling anew is most of a short run
         temporary = home.with_name("tmp")
         temporary.mkdir(exist_ok=True)
         self.environment |= {
             "HOME": str(home),
             "TMPDIR": str(temporary),
+            "PYTHONPYCACHEPREFIX": str(bytecode),
             "GIT_CONFIG_GLOBAL": os.devnull,
             "GIT_CONFIG_NOSYSTEM": "1",
         }

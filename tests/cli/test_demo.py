@@ -12,9 +12,8 @@ import pytest
 
 from cli.program import BIN
 from kitty_guardian.rules.policy import POLICY_PATH
-from spec_kitty_cli.console import Console
+from spec_kitty_cli import app, boundary
 from spec_kitty_cli.demo import stage
-from spec_kitty_cli.demo.story import Story
 
 if TYPE_CHECKING:
     from cli.program import Program
@@ -55,7 +54,7 @@ def test_the_demo_holds_every_claim_and_leaves_nothing(spec_kitty: Program, temp
 
 def test_the_demo_fits_a_narrow_terminal(spec_kitty: Program, temporary: Path) -> None:
     del temporary
-    assert max(map(len, spec_kitty("demo").out.splitlines())) <= 88
+    assert max(map(len, spec_kitty("demo").out.splitlines())) <= 80
 
 
 def test_an_interrupted_demo_stops_its_guardian_and_cleans_up(spec_kitty: Program, temporary: Path) -> None:
@@ -78,13 +77,12 @@ def test_a_claim_that_does_not_hold_is_told(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # A guardian that only observes undoes nothing: the demonstration must notice.
-    observing = {POLICY_PATH: 'mode = "observe"\n'}
-    monkeypatch.setattr(stage, "_FILES", stage._FILES | observing)
-    with stage.set_up() as built:
-        built.patience = 0.2
-        story = Story(Console(), built)
-        story.tell()
-    assert "undone some time, byte for byte" in story.failed
-    assert "gone some time, folders and all" in story.failed
-    assert "nothing runs, nothing watches" in story.held
-    assert "✗ not true: undone some time" in capsys.readouterr().out
+    monkeypatch.setattr(stage, "_FILES", stage._FILES | {POLICY_PATH: 'mode = "observe"\n'})
+    monkeypatch.setattr(stage, "PATIENCE_SECONDS", 0.2)
+    assert boundary.run(app.spec_kitty(), "spec-kitty", ["demo"]) == 1
+    out = capsys.readouterr().out
+    assert "✗ not true: undone some time, byte for byte" in out
+    assert "✗ not true: gone some time, folders and all" in out
+    assert "✓ nothing runs, nothing watches" in out
+    told, _, listed = out.rpartition("claims did not hold:\n")
+    assert [f"✗ not true: {line.strip()}" in told for line in listed.splitlines()] == [True] * told.count("✗")

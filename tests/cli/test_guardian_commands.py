@@ -49,7 +49,7 @@ def break_the_rule(shop: Repository, data: bytes = b"not legal\n") -> None:
     """Write to a protected file and wait until it is as it was."""
     app = shop.path / "src" / "app.py"
     app.write_bytes(data)
-    eventually(lambda: app.is_file() and app.read_text(encoding="utf-8") == LEGAL)
+    eventually(lambda: app.is_file() and app.read_bytes() == LEGAL.encode())
 
 
 def entries(program: Program, count: int) -> list[dict[str, object]]:
@@ -95,6 +95,15 @@ def test_outside_a_repository_every_command_says_so(spec_kitty: Program, command
     assert (outcome.code, outcome.out) == (2, "")
     assert "is not in a git repository" in outcome.err
     assert is_one_sentence_with_a_hint(outcome)
+
+
+def test_a_directory_that_was_removed_is_said_to_be(spec_kitty: Program, tmp_path: Path) -> None:
+    (tmp_path / "gone").mkdir()
+    script = 'cd "$1" && rmdir "$1" && exec "$2" guardian status'
+    command = ["sh", "-c", script, "sh", str(tmp_path / "gone"), str(BIN / "spec-kitty")]
+    done = subprocess.run(command, env=spec_kitty.environment, capture_output=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith(b"error: The current directory does not exist any more\nhint: ")
 
 
 @pytest.mark.parametrize("command", [["start"], ["check", "a"], ["explain", "a"]], ids=" ".join)
@@ -446,9 +455,9 @@ def test_an_exception_lets_the_write_stand(in_shop: Program, shop: Repository, c
     assert outcome.out.startswith("✓ ")
     assert "; recorded\n" in outcome.out
     shop.write("src/app.py", "hotfix\n")
-    shop.write("kitty-specs/001-cart/tasks.md", "not yet\n")  # forbidden by nothing but the phase
-    if command[0] == "allow":
-        eventually(lambda: not (shop.path / "kitty-specs/001-cart/tasks.md").exists())
+    shop.write("kitty-specs/001-cart/tasks/WP01.md", "not yet\n")
+    if command[0] == "allow":  # then everything else is held as before
+        eventually(lambda: not (shop.path / "kitty-specs/001-cart/tasks").exists())
     assert (shop.path / "src/app.py").read_text(encoding="utf-8") == "hotfix\n"
     assert "a hotfix" in in_shop("guardian", "log").out
 
@@ -467,7 +476,7 @@ def completed(program: Program, *words: str) -> list[str]:
     outcome = program()
     del program.environment["_SPEC_KITTY_COMPLETE"]
     assert (outcome.code, outcome.err) == (0, "")
-    return [line.partition(",")[2] for line in outcome.out.splitlines()]
+    return [line.partition(",")[2] for line in outcome.out.splitlines() if line]
 
 
 def test_feature_names_are_completed(in_shop: Program, shop: Repository) -> None:

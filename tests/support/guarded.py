@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from kitty_guardian.errors import GuardianError
 from kitty_guardian.project.repository import find_worktree
 from kitty_guardian.watch import lifecycle
 from kitty_guardian.watch.entries import Entry, find_entry, list_entries, read_entry
@@ -87,7 +89,12 @@ def guarded(repository: Repository, *, feature: str | None = FEATURE) -> Iterato
     try:
         yield report
     finally:
-        lifecycle.stop(repository.path)
+        try:
+            lifecycle.stop(repository.path)
+        except GuardianError:  # a test that broke the repository must not leave a process behind
+            if report.status.pid is not None:
+                os.kill(report.status.pid, signal.SIGKILL)
+            raise
 
 
 @contextmanager

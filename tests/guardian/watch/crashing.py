@@ -46,7 +46,7 @@ def main(work: str, at: int, attack: str) -> None:
         (quarantine, "place"),
         (quarantine.os, "rename"),
         (quarantine, "dress"),
-        (quarantine.Journal, "write"),
+        (quarantine.AppendFile, "write"),
         (record.LegalRecord, "content"),
     ):
         original = getattr(owner, name)

@@ -242,5 +242,3 @@ def test_an_unknown_entry_is_told(planned: Repository) -> None:
     with pytest.raises(QuarantineError) as raised:
         find_entry(planned.path, "01ARZ3NDEKTSV4RRFFQ69G5FAV")
     assert raised.value.hint == "spec-kitty guardian quarantine list"
-
-

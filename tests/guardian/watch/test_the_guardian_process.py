@@ -224,9 +224,7 @@ def test_one_guardian_writes_its_status_for_people(planned: Repository) -> None:
         ("source = ['lib/']\n", "no file lies below the source roots", 1),
     ],
 )
-def test_a_policy_that_cannot_hold_is_refused(
-    planned: Repository, policy: str, message: str, exit_code: int
-) -> None:
+def test_a_policy_that_cannot_hold_is_refused(planned: Repository, policy: str, message: str, exit_code: int) -> None:
     planned.write(".kittify/guardian.toml", policy)
 
     with pytest.raises(GuardianError) as raised:

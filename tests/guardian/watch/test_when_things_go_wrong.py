@@ -138,9 +138,7 @@ def test_a_storm_is_slowed_to_one_revert_a_second_and_told(planned: Repository) 
 
 
 @pytest.mark.parametrize("missing", ["exchange", "every flag"])
-def test_without_an_exchange_two_renames_do(
-    planned: Repository, monkeypatch: pytest.MonkeyPatch, missing: str
-) -> None:
+def test_without_an_exchange_two_renames_do(planned: Repository, monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
     before = snapshot(planned.path / "src")
     with session(planned) as opened:
         if missing == "every flag":

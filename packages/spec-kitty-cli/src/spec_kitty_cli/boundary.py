@@ -96,7 +96,7 @@ def _usage(console: Console, error: click.ClickException) -> int:
         message = "Missing command"
     if isinstance(error, click.NoSuchOption | click.exceptions.NoSuchCommand) and error.possibilities:
         message = error.message
-        hint = f"did you mean {' or '.join(f'`{name}`' for name in error.possibilities)}?"
+        hint = f"did you mean `{error.possibilities[0]}`?"
     console.fail(code="cli.usage", message=message.rstrip("."), hint=hint)
     return USAGE
 

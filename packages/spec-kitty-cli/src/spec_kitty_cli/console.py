@@ -45,9 +45,8 @@ class Console:
         click.echo(_json({"schema": f"spec-kitty/{name}/1", **fields}, indent=2))
 
     def emit_line(self, name: str, fields: Mapping[str, object]) -> None:
-        """Print one JSON line of a stream and hand it on at once: a reader may be following."""
+        """Print one JSON line of a stream; it is handed on at once, since a reader may be following."""
         click.echo(_json({"schema": f"spec-kitty/{name}/1", **fields}))
-        sys.stdout.flush()
 
     def fail(self, *, code: str, message: str, hint: str | None, extra: Mapping[str, object] | None = None) -> None:
         """Print an error on stderr: two lines for people, one object in JSON mode."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -26,6 +27,18 @@ json_option = click.option(
     callback=_wants_json,
     help="One JSON object on stdout, everything else on stderr.",
 )
+
+
+def here() -> Path:
+    """The current directory, which `-C` may have changed.
+
+    Raises:
+        click.UsageError: It was removed while we are in it.
+    """
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        raise click.UsageError("The current directory does not exist any more", click.get_current_context()) from None
 
 
 def reason_option(*, required: bool) -> Callable[[_F], _F]:

@@ -1,6 +1,7 @@
 """What commits changed, read as raw tree entries: mode, object id, path; no rename detection, no filters.
 
-Everything is read from the objects themselves: a commit-graph file is a cache that anyone may write, so it is not asked.
+Everything is read from the objects themselves: a commit-graph file is a cache that anyone may write, so it is not
+asked.
 """
 
 from __future__ import annotations

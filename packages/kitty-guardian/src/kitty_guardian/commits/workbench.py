@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -41,7 +41,7 @@ def borrow(git: Git, directory: Path, config: Iterable[tuple[str, str]] = (), *,
     """
     answers = git.text("rev-parse", "--show-object-format", "--git-path", "objects", "--git-path", "shallow")
     algorithm, objects, shallow = answers.split("\n")
-    lenders = [os.path.abspath(git.root / objects)]
+    lenders = [os.fspath((git.root / objects).absolute())]
     # Inside a hook git hands over where the objects are that are to be accepted (`git receive-pack`'s quarantine).
     lenders += filter(None, git.environment.get("GIT_ALTERNATE_OBJECT_DIRECTORIES", "").split(os.pathsep))
     for name in ("objects/info", "refs"):

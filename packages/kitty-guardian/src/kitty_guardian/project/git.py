@@ -67,17 +67,25 @@ class Git:
         root: Absolute directory git runs in.
         git_dir: The repository, pinned, with `root` as its work tree; None lets git find one from `root` upwards.
             Pinned, a `.git` that is moved away cannot make an enclosing repository answer.
+        patience: Seconds one call may take unless it says otherwise.
         program: Absolute path of git, found once.
         environment: The complete environment git runs with.
     """
 
     root: Path
     git_dir: Path | None
+    patience: float
     program: str
     environment: Mapping[str, str] = attrs.field(repr=False)
 
     def __init__(
-        self, root: Path, *, git_dir: Path | None = None, env: Mapping[str, str] | None = None, keep: Iterable[str] = ()
+        self,
+        root: Path,
+        *,
+        git_dir: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        keep: Iterable[str] = (),
+        patience: float = DEFAULT_TIMEOUT,
     ) -> None:
         """Finds git on the PATH.
 
@@ -86,6 +94,7 @@ class Git:
             git_dir: As the attribute.
             env: The environment to start from, cleaned; None: the process's own.
             keep: As in `clean_environment`.
+            patience: As the attribute.
 
         Raises:
             GitError: There is no git on the PATH.
@@ -94,7 +103,7 @@ class Git:
         program = _program(environ.get("PATH", os.defpath))
         if program is None:
             raise GitError("git is not on the PATH", hint="install git, or add its directory to PATH")
-        self.__attrs_init__(root, git_dir, program, clean_environment(environ, keep=keep))
+        self.__attrs_init__(root, git_dir, patience, program, clean_environment(environ, keep=keep))
 
     def command(self, *arguments: str) -> list[str]:
         """The whole command line that runs `git ARGUMENTS…` here."""
@@ -102,7 +111,7 @@ class Git:
         return [self.program, *_OPTIONS, *pinned, *arguments]
 
     def run(
-        self, *arguments: str, stdin: bytes | None = None, check: bool = True, timeout: float = DEFAULT_TIMEOUT
+        self, *arguments: str, stdin: bytes | None = None, check: bool = True, timeout: float | None = None
     ) -> bytes:
         """What `git ARGUMENTS…` writes to its standard output.
 
@@ -124,7 +133,7 @@ class Git:
         self,
         *arguments: str,
         stdin: bytes | None = None,
-        timeout: float = DEFAULT_TIMEOUT,
+        timeout: float | None = None,
         accept: Iterable[int] = (0, 1),
     ) -> tuple[int, bytes]:
         """Status and standard output of a command that answers with its status, such as `merge-base --is-ancestor`.
@@ -137,7 +146,7 @@ class Git:
             raise failure(arguments, done.returncode, done.stderr)
         return done.returncode, done.stdout
 
-    def inspect(self, *arguments: str, timeout: float = DEFAULT_TIMEOUT) -> tuple[int, bytes, bytes]:
+    def inspect(self, *arguments: str, timeout: float | None = None) -> tuple[int, bytes, bytes]:
         """Status, standard output and standard error, for the rare caller that reads why git refused.
 
         Raises:
@@ -146,7 +155,7 @@ class Git:
         done = self._complete(arguments, None, timeout)
         return done.returncode, done.stdout, done.stderr
 
-    def lines_z(self, *arguments: str, stdin: bytes | None = None, timeout: float = DEFAULT_TIMEOUT) -> list[bytes]:
+    def lines_z(self, *arguments: str, stdin: bytes | None = None, timeout: float | None = None) -> list[bytes]:
         """The NUL-separated records that a command called with `-z` writes.
 
         Raises:
@@ -155,7 +164,7 @@ class Git:
         output = self.run(*arguments, stdin=stdin, timeout=timeout)
         return output.removesuffix(b"\0").split(b"\0") if output else []
 
-    def text(self, *arguments: str, timeout: float = DEFAULT_TIMEOUT) -> str:
+    def text(self, *arguments: str, timeout: float | None = None) -> str:
         """Standard output as text without its last line end; bytes that are not UTF-8 become surrogates.
 
         Raises:
@@ -182,13 +191,14 @@ class Git:
             )
         except OSError as error:
             raise _unrunnable(arguments, self.root, error) from error
-        reader = ObjectReader(process, timeout=DEFAULT_TIMEOUT)
+        reader = ObjectReader(process, timeout=self.patience)
         weakref.finalize(reader, ObjectReader.end, process)
         return reader
 
     def _complete(
-        self, arguments: tuple[str, ...], stdin: bytes | None, timeout: float
+        self, arguments: tuple[str, ...], stdin: bytes | None, timeout: float | None
     ) -> subprocess.CompletedProcess[bytes]:
+        timeout = self.patience if timeout is None else timeout
         try:
             return subprocess.run(
                 self.command(*arguments),

@@ -10,7 +10,7 @@ from pathlib import Path
 import attrs
 
 from kitty_guardian.errors import GitError, NotAProjectError, NotARepositoryError
-from kitty_guardian.project.git import Git, failure
+from kitty_guardian.project.git import DEFAULT_TIMEOUT, Git, failure
 from kitty_paths import RepositoryState
 
 PROJECT_DIRECTORIES = ("kitty-specs", ".kittify")
@@ -35,12 +35,14 @@ class Worktree:
         git_dir: Its own part of the repository (`.git`, or `.git/worktrees/<name>` of the main one); absolute.
         common_dir: What all work trees of the repository share; equals `git_dir` in the main one; absolute.
         environment: The environment git is run with, cleaned; None: the process's own.
+        patience: Seconds one git call may take.
     """
 
     root: Path
     git_dir: Path
     common_dir: Path
     environment: Mapping[str, str] | None = attrs.field(default=None, repr=False, eq=False)
+    patience: float = attrs.field(default=DEFAULT_TIMEOUT, repr=False, eq=False)
 
     @property
     def is_linked(self) -> bool:
@@ -50,7 +52,7 @@ class Worktree:
     @cached_property
     def git(self) -> Git:
         """Git, pinned to this work tree and its repository."""
-        return Git(self.root, git_dir=self.git_dir, env=self.environment)
+        return Git(self.root, git_dir=self.git_dir, env=self.environment, patience=self.patience)
 
     @property
     def state(self) -> RepositoryState:

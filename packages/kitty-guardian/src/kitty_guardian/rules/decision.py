@@ -6,12 +6,11 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from kitty_guardian.model.decisions import Decision
-from kitty_guardian.rules.matching import PATH, STRICT_NEUTRAL, matcher_of
+from kitty_guardian.rules.matching import PATH, gravity, matcher_of
 from kitty_guardian.rules.normalise import Flaw, Rejection, normalise
 from kitty_guardian.rules.policy import Policy
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path, PurePath
 
     from kitty_guardian.model.phases import Phase
@@ -60,7 +59,9 @@ def decide(
     )
     if len(readings) == 1:
         return decision(matcher.verdict(readings[0]), readings[0].path, phase)
-    return gravest([decision(matcher.verdict(reading), reading.path, phase) for reading in readings])
+    judged = [(matcher.verdict(reading), reading.path) for reading in readings]
+    verdict, place = min(judged, key=lambda found: gravity(found[0]))
+    return decision(verdict, place, phase)
 
 
 def decision(verdict: Verdict, path: str, phase: Phase, *, of: str = "") -> Decision:
@@ -69,14 +70,6 @@ def decision(verdict: Verdict, path: str, phase: Phase, *, of: str = "") -> Deci
     if hint:
         hint = hint.replace(PATH, _quoted(path))
     return Decision(verdict.allowed, path, phase, verdict.rule, of + verdict.reason, hint)
-
-
-def gravest(decisions: Sequence[Decision]) -> Decision:
-    """The one that stands when a path is judged in several ways: a denial, the one that names a row first."""
-    return min(
-        decisions,
-        key=lambda d: (d.allowed, d.rule == STRICT_NEUTRAL, not d.rule.startswith("always:")),
-    )
 
 
 def rejected(rejection: Rejection, phase: Phase) -> Decision:

@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 PATH: Final = "{path}"
 """Stands in a verdict's hint for the path, as one pastes it into a shell."""
 
-STRICT_NEUTRAL: Final = "strict.neutral"
-"""The rule of a path that no row speaks about, in strict mode."""
-
 FOLDER: Final = f"{table.FEATURES}/*"
 _ALLOW: Final = f"Exception: spec-kitty guardian allow {PATH} --for 15m --reason TEXT"
 _NEVER: Final = r"(?!)"
@@ -151,7 +148,7 @@ class Matcher:
         self._parent: Callable[[str], object] | None = None
         if policy.mode is Mode.STRICT:
             self._neutral = _blocking(
-                STRICT_NEUTRAL, f"no rule of the {phase} phase allows it and the mode is strict", hint
+                "strict.neutral", f"no rule of the {phase} phase allows it and the mode is strict", hint
             )
             spellings = {place.anchored for place, _ in allow} | (
                 {place.pattern for place, _ in allow} if bare else set()
@@ -167,6 +164,16 @@ class Matcher:
         if self._parent is not None and (directory or self._parent(path)):
             return _PARENT
         return self._neutral
+
+
+def gravity(verdict: Verdict) -> int:
+    """Sorts the verdicts about a path that is judged in several ways; the first one stands.
+
+    Denials come before the rest, and among them the one that people can do most with: a row before "no row".
+    """
+    if verdict.allowed:
+        return 3
+    return 2 if verdict.rule == "strict.neutral" else not verdict.rule.startswith("always:")
 
 
 def matcher_of(policy: Policy, phase: Phase, *, changes_requested: bool, bare: bool) -> Matcher:

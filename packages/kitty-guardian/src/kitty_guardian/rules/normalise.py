@@ -9,6 +9,7 @@ file that is really called `x:evil.py` does not hide from a rule for `*.py` behi
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from enum import StrEnum
@@ -60,9 +61,9 @@ _NOT_FIRST: Final = frozenset({"", "/"})
 _NOT_LAST: Final = frozenset("/. ")
 _DRIVE: Final = re.compile(r"[A-Za-z]:").match
 # The code points HFS+ ignores when it compares names, as git's core.protectHFS lists them.
-_IGNORED: Final = dict.fromkeys(
-    [*range(0x200C, 0x2010), *range(0x202A, 0x202F), *range(0x206A, 0x2070), 0xFEFF],
-)
+_IGNORED: Final = "[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]"
+_IGNORED_IN: Final = re.compile(_IGNORED).search
+_WITHOUT_IGNORED: Final = functools.partial(re.compile(_IGNORED).sub, "")
 
 
 def normalise(path: str | PurePath) -> tuple[Reading, ...] | Rejection:
@@ -71,8 +72,7 @@ def normalise(path: str | PurePath) -> tuple[Reading, ...] | Rejection:
     # Nearly every real path is its own canonical form in both readings; these tests are three times faster than one
     # expression that says the same.
     plain = (
-        text.isascii()
-        and "\\" not in text
+        "\\" not in text
         and ":" not in text
         and "\0" not in text
         and "//" not in text
@@ -81,7 +81,12 @@ def normalise(path: str | PurePath) -> tuple[Reading, ...] | Rejection:
         and text[:1] not in _NOT_FIRST
         and text[-1] not in _NOT_LAST
     )
-    return (Reading(text, text.lower(), False),) if plain else _normalise_slowly(text)  # noqa: FBT003 - keywords are slow
+    if plain:
+        if text.isascii():
+            return (Reading(text, text.lower(), False),)  # noqa: FBT003 - keywords are slow
+        if _IGNORED_IN(text) is None:
+            return (Reading(text, fold(text), directory=False),)
+    return _normalise_slowly(text)
 
 
 def fold(text: str) -> str:
@@ -96,7 +101,7 @@ def _normalise_slowly(text: str) -> tuple[Reading, ...] | Rejection:
         return Rejection(text, Flaw.EMPTY)
     if "\0" in text:
         return Rejection(text, Flaw.NUL)
-    elsewhere = text.translate(_IGNORED).replace("\\", "/")
+    elsewhere = _WITHOUT_IGNORED(text).replace("\\", "/")
     if elsewhere.startswith("/") or text.startswith("/") or _DRIVE(elsewhere):
         return Rejection(text, Flaw.ABSOLUTE)
     directory = elsewhere.endswith("/")
@@ -116,9 +121,9 @@ def _normalise_slowly(text: str) -> tuple[Reading, ...] | Rejection:
 def _name_elsewhere(name: str) -> str:
     """`name` as Windows opens it: without stream, trailing dots and spaces."""
     name = name.partition(":")[0]
-    if name.rstrip(" ") == "..":
-        return ".."
-    return name.rstrip(". ")
+    stripped = name.rstrip(". ")
+    # `..` and `.. ` lead to the parent directory; every other run of dots and spaces is dropped.
+    return stripped if stripped or name.rstrip(" ") != ".." else ".."
 
 
 def _resolve(names: list[str]) -> list[str] | None:

@@ -9,8 +9,8 @@ import attrs
 
 from kitty_guardian.model.phases import Phase
 from kitty_guardian.rules import patterns, table
-from kitty_guardian.rules.decision import decision, gravest, rejected
-from kitty_guardian.rules.matching import ALWAYS, ALWAYS_REACHES, Verdict, any_of, matcher_of
+from kitty_guardian.rules.decision import decision, rejected
+from kitty_guardian.rules.matching import ALWAYS, ALWAYS_REACHES, Verdict, any_of, gravity, matcher_of
 from kitty_guardian.rules.normalise import Rejection, fold, normalise
 from kitty_guardian.rules.policy import Mode
 
@@ -66,23 +66,29 @@ class Situation:
     bound: tuple[str, ...]
     open_paths: tuple[str, ...] = ()
     paused: bool = False
-    _by_key: Mapping[str, tuple[str, ...]] = attrs.field(init=False, eq=False, repr=False)
+    _known: Mapping[str, _Decider] = attrs.field(init=False, eq=False, repr=False)
+    _by_key: Mapping[str, tuple[_Decider, ...]] = attrs.field(init=False, eq=False, repr=False)
+    _bound: tuple[_Decider, ...] = attrs.field(init=False, eq=False, repr=False)
     _opened: Mapping[str, _Opened] = attrs.field(init=False, eq=False, repr=False)
     _transient: Callable[[str], object] = attrs.field(init=False, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        by_key: dict[str, tuple[str, ...]] = {}
-        for name in self.features:
-            by_key[fold(name)] = (*by_key.get(fold(name), ()), name)
+        known = {name: self._decider(name, state) for name, state in self.features.items()}
+        by_key: dict[str, tuple[_Decider, ...]] = {}
+        for name, decider in known.items():
+            by_key[fold(name)] = (*by_key.get(fold(name), ()), decider)
+        bound = [known.get(name) or self._decider(name, UNKNOWN) for name in self.bound]
         opened: dict[str, _Opened] = {}
         for path in self.open_paths:
             readings = normalise(path)
             if not isinstance(readings, Rejection):
                 verdict = Verdict(allowed=True, rule=f"open:{path}", reason=f"a person has opened {path} for a while")
-                opened[readings[0].path] = _Opened(verdict, protected=_always(readings) is not None)
+                opened[readings[0].path] = _Opened(verdict, protected=_holds_always_protected(readings))
         # A frozen value derives what it needs from its own fields once, here.
         derive = object.__setattr__
+        derive(self, "_known", known)
         derive(self, "_by_key", by_key)
+        derive(self, "_bound", tuple(decider for decider in bound if decider.matcher is not None))
         derive(self, "_opened", opened)
         derive(self, "_transient", any_of(patterns.exact(pattern) for pattern in self.policy.transients))
 
@@ -100,13 +106,14 @@ class Situation:
             return decision(_GIT, spelled, self._phase)
         if self.paused:
             return decision(_PAUSED, spelled, self._phase)
-        opened = self._opening(spelled)
-        always = _always(readings)
-        if always is not None and not (opened and opened.protected):
-            return decision(always[1], always[0].path, self._phase)
-        if opened is not None:
+        opened = self._opening(spelled) if self._opened else None
+        if opened is not None and (opened.protected or not _holds_always_protected(readings)):
             return decision(opened.verdict, spelled, self._phase)
-        return gravest([judged for reading in readings for judged in self._placed(reading)])
+        judged = [found for reading in readings for found in self._verdicts(reading)]
+        verdict, path, decider = judged[0] if len(judged) == 1 else min(judged, key=lambda found: gravity(found[0]))
+        if decider is None:
+            return decision(verdict, path, self._phase)
+        return decision(verdict, path, decider.phase, of=decider.label)
 
     def may_hold(self, directory: str) -> bool:
         r"""Whether anything at or below `directory` ("" is the root) could be denied; False only if nothing can.
@@ -124,53 +131,65 @@ class Situation:
     def is_transient(self, path: str) -> bool:
         """Whether `path` is an editor's or an interpreter's passing file, which the watcher leaves alone."""
         readings = normalise(path)
-        if isinstance(readings, Rejection) or _always(readings) is not None:
+        if isinstance(readings, Rejection) or _holds_always_protected(readings):
             return False
         return self._transient(readings[0].path) is not None
 
     @property
     def _phase(self) -> Phase:
-        return self.features.get(self.bound[0], UNKNOWN).phase if self.bound else Phase.RESEARCH
+        """What a decision carries where no feature decides."""
+        return self.features.get(self.bound[0], UNKNOWN).phase if self.bound else UNKNOWN.phase
+
+    def _decider(self, name: str, state: FeatureState) -> _Decider:
+        if state.finished:
+            return _Decider(f"{name}: ", state.phase, None)
+        matcher = matcher_of(self.policy, state.phase, changes_requested=state.changes_requested, bare=False)
+        return _Decider(f"{name}: ", state.phase, matcher)
 
     def _opening(self, path: str) -> _Opened | None:
         """The exception that covers `path`, the closest first."""
-        while self._opened and path:
+        while path:
             if path in self._opened:
                 return self._opened[path]
             path = path.rpartition("/")[0]
         return None
 
-    def _deciding(self, reading: Reading) -> tuple[tuple[str, FeatureState], ...]:
-        """The features whose rules decide about `reading`, finished ones too."""
+    def _deciding(self, reading: Reading) -> tuple[_Decider, ...]:
+        """Who decides about `reading`: the features it may belong to, or for the project's own files the bound ones."""
         inside = _FEATURE_OF(reading.key)
         if inside is None:
-            return tuple((name, self.features.get(name, UNKNOWN)) for name in self.bound)
+            return self._bound
         name = reading.path.split("/", 2)[1]
-        names = (name,) if name in self.features else self._by_key.get(inside[1], (name,))
-        return tuple((name, self.features.get(name, UNKNOWN)) for name in names)
+        found = self._known.get(name)
+        if found is not None:
+            return (found,)
+        return self._by_key.get(inside[1]) or (self._decider(name, UNKNOWN),)
 
-    def _placed(self, reading: Reading) -> list[Decision]:
-        """What each feature says that decides about `reading`; never empty."""
+    def _verdicts(self, reading: Reading) -> list[tuple[Verdict, str, _Decider | None]]:
+        """What each decider says about `reading`; without any, what holds always. Never empty."""
         path, deciding = reading.path, self._deciding(reading)
-        active = [(name, state) for name, state in deciding if not state.finished]
-        if active:
-            return [
-                decision(self._matcher(state).verdict(reading), path, state.phase, of=f"{name}: ")
-                for name, state in active
-            ]
-        if _FEATURE_OF(reading.key) is None:
-            return [decision(_IDLE, path, self._phase)]
-        return [decision(_FINISHED, path, state.phase, of=f"{name}: ") for name, state in deciding]
+        found: list[tuple[Verdict, str, _Decider | None]] = [
+            (decider.matcher.verdict(reading), path, decider) for decider in deciding if decider.matcher is not None
+        ]
+        if found:
+            return found
+        verdict = ALWAYS.find(reading.key) or (_FINISHED if deciding else _IDLE)
+        return [(verdict, path, deciding[0] if deciding else None)]
 
     def _reaches(self, reading: Reading) -> bool:
         if ALWAYS_REACHES(reading.key):
             return True
-        active = [self._matcher(state) for _, state in self._deciding(reading) if not state.finished]
-        strict = self.policy.mode is Mode.STRICT
-        return any(strict or matcher.reaches(reading.key) is not None for matcher in active)
+        active = [decider.matcher for decider in self._deciding(reading) if decider.matcher is not None]
+        return any(self.policy.mode is Mode.STRICT or matcher.reaches(reading.key) is not None for matcher in active)
 
-    def _matcher(self, state: FeatureState) -> Matcher:
-        return matcher_of(self.policy, state.phase, changes_requested=state.changes_requested, bare=False)
+
+@attrs.frozen
+class _Decider:
+    """A feature as one who decides: how it is called in a reason, and its rules, None once it is finished."""
+
+    label: str
+    phase: Phase
+    matcher: Matcher | None
 
 
 @attrs.frozen
@@ -181,9 +200,9 @@ class _Opened:
     protected: bool
 
 
-def _always(readings: tuple[Reading, ...]) -> tuple[Reading, Verdict] | None:
-    return next(((reading, found) for reading in readings if (found := ALWAYS.find(reading.key)) is not None), None)
+def _holds_always_protected(readings: tuple[Reading, ...]) -> bool:
+    return any(ALWAYS.find(reading.key) is not None for reading in readings)
 
 
 def _is_git(path: str) -> bool:
-    return path == ".git" or path.startswith(".git/")
+    return path.startswith(".git") and (len(path) == len(".git") or path[len(".git")] == "/")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from kitty_guardian.watch.appending import AppendFile
 from kitty_guardian.watch.identifiers import next_ulid
 
 SCHEMA = "spec-kitty/log/1"
@@ -26,7 +26,7 @@ class EventType(StrEnum):
     EXCEPTION = "ExceptionGranted"
 
 
-class AuditTrail:
+class AuditTrail(AppendFile):
     """Appends events to one file.
 
     Args:
@@ -37,31 +37,23 @@ class AuditTrail:
     """
 
     def __init__(self, path: Path) -> None:
-        self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        # A line cut short by a power loss must not swallow the next one.
-        size = os.fstat(self.fd).st_size
-        if size and os.pread(self.fd, 1, size - 1) != b"\n":
-            os.write(self.fd, b"\n")
+        super().__init__(path)
         self.violations = sum(event.get("event_type") == EventType.VIOLATION for event in read_events(path))
 
     def append(self, event_type: EventType, payload: Mapping[str, Any]) -> str:
         """Write one event and give its id; a plain `write(2)`, so that it survives a crash of this process."""
         event_id = next_ulid()
         self.violations += event_type is EventType.VIOLATION
-        line = {
-            "schema": SCHEMA,
-            "event_id": event_id,
-            "event_type": str(event_type),
-            "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
-            "payload": payload,
-        }
-        # Undecodable file names are surrogates here: ASCII escapes carry them without loss.
-        os.write(self.fd, json.dumps(line, ensure_ascii=True).encode() + b"\n")
+        self.write(
+            {
+                "schema": SCHEMA,
+                "event_id": event_id,
+                "event_type": str(event_type),
+                "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+                "payload": payload,
+            }
+        )
         return event_id
-
-    def close(self) -> None:
-        """Let go of the file."""
-        os.close(self.fd)
 
 
 def read_events(path: Path, *, follow: bool = False) -> Iterator[dict[str, Any]]:

@@ -77,6 +77,10 @@ class ControlServer(threading.Thread):
         path.chmod(0o600)
         self._socket.listen(64)
 
+    def is_in_place(self) -> bool:
+        """Whether the socket's name still exists."""
+        return self._path.exists()
+
     def run(self) -> None:
         """Serve until closed."""
         while True:
@@ -121,6 +125,8 @@ def answer_with(handler: Handler, request: Mapping[str, Any]) -> Mapping[str, An
         return {"ok": True, **handler(request)}
     except GuardianError as error:
         return _error(error.message, hint=error.hint, code=error.code, exit_code=error.exit_code)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        return _error(f"the request cannot be understood: {error!r}")
 
 
 def ask(address: Path, verb: str, /, **arguments: Argument) -> dict[str, Any]:

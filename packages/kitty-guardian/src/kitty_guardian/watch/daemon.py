@@ -13,6 +13,7 @@ import signal
 import stat
 import sys
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TextIO
@@ -35,6 +36,8 @@ _POLL_SECONDS = 0.25
 _SCAN_SHARE = 60  # a scan may cost one sixtieth of a core
 _LOG_BYTES = 1 << 20
 _SUPERVISE_SECONDS = 1.0
+_RETRY_SECONDS = 1.0
+_FAULT_SECONDS = 30.0
 
 
 class Daemon:
@@ -42,10 +45,12 @@ class Daemon:
 
     Args:
         session: The opened session.
+        lock: The held lock that makes this the one guardian of the work tree.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, lock: HeldLock) -> None:
         self._session = session
+        self._lock = lock
         self._inbox = Inbox()
         self._stopping: str | None = None
         worktree = session.worktree
@@ -60,6 +65,7 @@ class Daemon:
         self._network = is_network(worktree.root)
         self._canary = 0.0
         self._again: dict[str, float] = {}
+        self._fault: tuple[float, str] | None = None
         self._next_scan = 0.0
         self._scan_seconds = 0.0
 
@@ -125,6 +131,8 @@ class Daemon:
             )
         if self._network:
             found.append("the work tree is on a network file system; it is compared four times a second")
+        if self._fault is not None:
+            found.append(f"something went wrong and is tried again: {self._fault[1]}")
         if self._canary > CANARY_SECONDS:
             found.append(f"file events take {self._canary * 1000:.0f} ms here; reverts are late")
         return found
@@ -135,16 +143,14 @@ class Daemon:
         session, inbox = self._session, self._inbox
         guard = session.guard
         paths, calls = inbox.take()
-        if inbox.git:
-            inbox.git = False
-            with contextlib.suppress(GuardianError):  # git in the middle of something: its next event comes
-                guard.follow_head()
         if inbox.top:
             inbox.top = False
-            for name in self._watching.refresh():
-                self._look_again(name)
+            self._safely(self._watch_anew)
         for path in paths:
-            guard.examine(path)
+            self._safely(guard.examine, path)
+        if inbox.git:  # after the paths: what is plainly illegal does not wait for git
+            inbox.git = False
+            self._safely(guard.follow_head)
         self._due_again()
         for path in paths:
             if "/" in path or path in session.record:
@@ -154,34 +160,50 @@ class Daemon:
         if inbox.lost or time.monotonic() >= self._next_scan:
             self._scan()
         for call in calls:
-            call()
-        session.tick()
+            self._safely(call)
+        self._safely(session.tick)
         self._hand_over()
+
+    def _safely(self, work: Callable[..., object], *arguments: object) -> bool:
+        """Run a part of the work; whatever goes wrong in it, the guardian goes on, says so and compares again."""
+        try:
+            work(*arguments)
+        except Exception as error:  # noqa: BLE001 - a guardian that dies of one path guards none
+            where = f" ({', '.join(map(str, arguments))})" if arguments else ""
+            self._fault = (time.monotonic(), f"{type(error).__name__}: {error}{where}")
+            if not isinstance(error, (GuardianError, OSError)):
+                traceback.print_exc()
+            self._next_scan = min(self._next_scan, time.monotonic() + _RETRY_SECONDS)
+            return False
+        return True
+
+    def _watch_anew(self) -> None:
+        for name in self._watching.refresh():
+            self._look_again(name)
 
     def _look_again(self, path: str) -> None:
         """A new directory: what came into it before it was watched made no event."""
-        self._session.guard.examine(path)
+        self._safely(self._session.guard.examine, path)
         self._again[path] = time.monotonic() + _SCAN_AGAIN_SECONDS
 
     def _due_again(self) -> None:
         now = time.monotonic()
         for path in [path for path, due in self._again.items() if due <= now]:
             del self._again[path]
-            self._session.guard.examine(path)
+            self._safely(self._session.guard.examine, path)
 
     def _scan(self) -> None:
         """Compare everything, and once more while events are being lost."""
         self._inbox.lost = False
         started = time.monotonic()
-        self._watching.refresh()
-        with contextlib.suppress(GuardianError):
-            self._session.guard.follow_head()
-        self._session.guard.scan()
+        self._safely(self._watching.refresh)
+        self._safely(self._session.guard.follow_head)
+        self._safely(self._session.guard.scan)
         self._scan_seconds = time.monotonic() - started
         interval = min(max(_SHORTEST_SCAN_INTERVAL, _SCAN_SHARE * self._scan_seconds), _LONGEST_SCAN_INTERVAL)
         if self._watching.shortage or self._network:
             interval = max(_POLL_SECONDS, 4 * self._scan_seconds)
-        self._next_scan = time.monotonic() + interval
+        self._next_scan = time.monotonic() + (interval if self._fault is None else min(interval, _RETRY_SECONDS))
 
     def _pause(self) -> float:
         """Seconds until something is due."""
@@ -198,10 +220,28 @@ class Daemon:
 
     def _supervise(self) -> None:
         """Threads that ended without being asked are started anew, and everything is compared."""
+        if self._fault is not None and time.monotonic() - self._fault[0] > _FAULT_SECONDS:
+            self._fault = None
+        self._safely(self._session.keep_in_place)
+        self._safely(self._keep_reachable)
         if not self._watching.is_alive():
-            self._watching.stop()
-            self._canary = self._watching.start(Path(self._session.state.stage) / "canary")
-            self._inbox.note_loss()
+            self._safely(self._start_watching_anew)
+
+    def _keep_reachable(self) -> None:
+        """Our lock and our socket are what others know us by: put them back if somebody removed them."""
+        if not self._session.is_housed():
+            return
+        if not self._lock.is_in_place() and not self._lock.take_again():
+            self._stopping = "another guardian holds the lock"
+        if not self._control.is_in_place():
+            self._control.close()
+            self._control = ControlServer(Path(self._session.state.socket), self._submit)
+            self._control.start()
+
+    def _start_watching_anew(self) -> None:
+        self._watching.stop()
+        self._canary = self._watching.start(Path(self._session.state.stage) / "canary")
+        self._inbox.note_loss()
 
     # Requests and signals
 
@@ -240,7 +280,7 @@ def serve(where: Path, request: StartRequest, say: Callable[[Mapping[str, Any]],
         if not lock.acquire(timeout=_LOCK_SECONDS):
             say({"running": True})
             return 0
-        daemon = Daemon(Session(worktree, request))
+        daemon = Daemon(Session(worktree, request), lock)
         try:
             say(daemon.begin())
             daemon.run()

@@ -5,8 +5,10 @@ Nothing here raises because the repository is damaged: a damaged index holds not
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import stat
 import sys
 import time
 from collections.abc import Callable
@@ -22,6 +24,7 @@ AFTER_RELEASE_SECONDS = 2.0
 LONGEST_SECONDS = 60.0
 HALF_WRITTEN_SECONDS = 0.25
 _HOLDER_CACHE_SECONDS = 0.02
+_FILES = ("HEAD", "index", "config", "packed-refs")
 _LOCKS = ("index.lock", "HEAD.lock")
 _OPERATIONS = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "REBASE_HEAD")
 
@@ -46,6 +49,20 @@ class GitWork:
         self._quiet_since = float("-inf")
         self._holder: tuple[float, bool] = (float("-inf"), False)
         self._index_cache: tuple[_Status | None, _Index] | None = None
+
+    def check(self) -> None:
+        """Look, without waiting, whether git could be asked at all.
+
+        Raises:
+            GitError: One of git's own files is no regular file; git would wait for the writer of a FIFO for ever.
+        """
+        for name in _FILES:
+            try:
+                st = (self._git_dir / name).stat()
+            except OSError:
+                continue
+            if not stat.S_ISREG(st.st_mode):
+                raise GitError(f"{self._git_dir / name} is no regular file", hint="look at it with: git fsck")
 
     def at_work(self) -> bool:
         """Whether a living process holds a git lock now."""
@@ -75,6 +92,16 @@ class GitWork:
         """Whether the index says that `path` is to be resolved; anybody can make it say so."""
         return bool(self.operations()) and path in self._index().unmerged
 
+    def left_unmerged(self, path: str) -> str | None:
+        """The object id of what git's last merge wrote at an unmerged path, conflict markers and all; or None."""
+        if path not in self._index().unmerged:
+            return None
+        try:
+            oid = self._git.text("rev-parse", "--verify", "--quiet", f"AUTO_MERGE:{path}")
+        except GitError:
+            return None
+        return oid if _is_object_id(oid) else None
+
     def operations(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
         """The merge, pick, revert or rebase under way: name of git's file, and the object ids in it.
 
@@ -103,12 +130,12 @@ class GitWork:
         return algorithm(head + data).hexdigest()
 
     def clean_blob_id(self, path: str, data: bytes) -> str | None:
-        """The object id that git gives these bytes at that path, filters and line endings applied; None if they fail."""
+        """The object id that git gives these bytes at that path, filters and line ends applied; None if one fails."""
         return self.filters.clean(path, data)
 
     def names_blob(self, oid: str, path: str, data: bytes) -> bool:
         """Whether these bytes at that path are what git keeps under that object id."""
-        return oid == self.blob_id(data) or oid == self.clean_blob_id(path, data)  # noqa: PLR1714 - the second costs
+        return oid == self.blob_id(data) or oid == self.clean_blob_id(path, data)
 
     def _object_format(self) -> str:
         if self._format is None:
@@ -117,7 +144,7 @@ class GitWork:
 
     def _index_status(self) -> _Status | None:
         try:
-            st = os.stat(self._git_dir / "index")
+            st = (self._git_dir / "index").stat()
         except OSError:
             return None
         return (st.st_ino, st.st_size, st.st_mtime_ns, st.st_ctime_ns)
@@ -183,17 +210,23 @@ def _some_process_has_open(paths: list[Path]) -> bool:
         return True
     wanted = {os.path.realpath(path) for path in paths}
     own = str(os.getpid())
-    for pid in os.listdir("/proc"):
-        if not pid.isdigit() or pid == own:
-            continue
-        try:
-            with os.scandir(f"/proc/{pid}/fd") as descriptors:
-                for descriptor in descriptors:
-                    try:
-                        if os.readlink(descriptor.path) in wanted:
-                            return True
-                    except OSError:
-                        continue
-        except OSError:  # ended meanwhile, or another user's
-            continue
+    with os.scandir("/proc") as processes:
+        return any(_has_open(wanted, entry.path) for entry in processes if entry.name.isdigit() and entry.name != own)
+
+
+def _has_open(wanted: set[str], process: str) -> bool:
+    try:
+        place = os.open(f"{process}/fd", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:  # ended meanwhile, or another user's
+        return False
+    try:
+        with os.scandir(place) as descriptors:
+            for descriptor in descriptors:
+                with contextlib.suppress(OSError):
+                    if os.readlink(descriptor.name, dir_fd=place) in wanted:
+                        return True
+    except OSError:
+        pass
+    finally:
+        os.close(place)
     return False

@@ -18,6 +18,7 @@ from enum import StrEnum
 
 import attrs
 
+from kitty_guardian.errors import GitError
 from kitty_guardian.model.decisions import Decision
 from kitty_guardian.rules.policy import Mode
 from kitty_guardian.rules.situation import Situation
@@ -47,6 +48,7 @@ _STORM_REVERTS = 20
 _STORM_WINDOW_SECONDS = 10.0
 _STORM_INTERVAL_SECONDS = 1.0
 _RETRY_SECONDS = 1.0
+_GIT_RETRY_SECONDS = 2.0
 _PENDING_POLL_SECONDS = 0.05
 _EMPTY_DIRECTORY_SECONDS = 0.15
 _UNREADABLE = frozenset({errno.EACCES, errno.EPERM})
@@ -133,6 +135,8 @@ class Guard:
         self._git = git
         self._reserve = reserve
         self._clock = clock
+        self.git_trouble: str | None = None
+        self._git_after = float("-inf")
         self._seen: dict[str, Signature] = {}
         self._pending: dict[str, float] = {}
         self._later: dict[str, float] = {}
@@ -292,6 +296,9 @@ class Guard:
         if decision.allowed:
             if is_directory and self.situation.may_hold(path):
                 self._settle_children(path)
+            return
+        if is_directory and self.situation.is_transient(path):
+            self._settle_children(path)  # such a folder may stand; what hides in it is judged by itself
             return
         if self._is_exempt(path, directory=is_directory):
             return
@@ -502,6 +509,9 @@ class Guard:
         except OSError as error:
             if error.errno == errno.ENOSPC and self._reserve.release():
                 return self._act(path, entry, st, operation)
+            if error.errno == errno.ENOENT and not self._quarantine.is_in_place():
+                self._quarantine.write_anew()  # somebody removed it; whoever supervises us records that
+                return self._act(path, entry, st, operation)
             if error.errno == errno.ENOENT and st is not None:  # gone since the look: look again at once
                 self._later[path] = self._clock()
                 return ""
@@ -566,6 +576,17 @@ class Guard:
     # Pending: git may be at work
 
     def _is_pending(self, path: str, st: os.stat_result | None, decision: Decision) -> bool:
+        if self.git_trouble is not None:
+            return False  # nothing can be asked, so nothing speaks for waiting
+        try:
+            return self._may_be_gits(path, st, decision)
+        except GitError as error:
+            self.git_trouble = error.message
+            self._git_after = self._clock() + _GIT_RETRY_SECONDS
+            return False
+
+    def _may_be_gits(self, path: str, st: os.stat_result | None, decision: Decision) -> bool:
+        self._git.check()
         at_work = self._git.at_work()
         quiet = not at_work and self._git.quiet_for() >= AFTER_RELEASE_SECONDS
         if quiet and path not in self._pending and not self._heads.is_being_merged(path, self.situation.judge):
@@ -594,22 +615,35 @@ class Guard:
             if not reasons:
                 return "git holds its lock" if at_work else None  # a submodule's place is an empty folder at first
             return None if None in reasons else reasons[0]
-        if at_work:
-            if st is None or age < HALF_WRITTEN_SECONDS:
-                return "git holds its lock"
-            blob = self._blob_at(path, st)
-            return "a git object while git holds its lock" if blob and self._git.has_object(blob) else None
-        if self._git.quiet_for() < AFTER_RELEASE_SECONDS and not self._heads.refuses(path):
-            indexed = self._git.index_entry(path)
-            if st is None:
-                below = self._record.get(path)
-                if below is not None and below.kind is Kind.DIRECTORY:
-                    return None if self._git.index_holds_below(path) else "removed from the index"
-                return "removed from the index" if indexed is None and self._heads.tracks(path) else None
-            if indexed is not None and indexed.oid == self._blob_at(path, st, indexed.oid):
-                executable = stat.S_ISREG(st.st_mode) and bool(st.st_mode & stat.S_IXUSR)
-                return "equals its index entry" if executable == (indexed.mode == "100755") else None
-        return None
+        return self._why_at_work(path, st, age) if at_work else self._why_just_released(path, st)
+
+    def _why_at_work(self, path: str, st: os.stat_result | None, age: float) -> str | None:
+        """As above, while the holder of a git lock lives."""
+        if st is None or age < HALF_WRITTEN_SECONDS:
+            return "git holds its lock"
+        blob = self._blob_at(path, st)
+        return "a git object while git holds its lock" if blob and self._git.has_object(blob) else None
+
+    def _why_just_released(self, path: str, st: os.stat_result | None) -> str | None:
+        """As above, while git's reference may still be about to move."""
+        if self._git.quiet_for() >= AFTER_RELEASE_SECONDS or self._heads.refuses(path):
+            return None
+        indexed = self._git.index_entry(path)
+        if st is None:
+            entry = self._record.get(path)
+            if entry is not None and entry.kind is Kind.DIRECTORY:
+                removed = not self._git.index_holds_below(path)
+            else:
+                removed = indexed is None and self._heads.tracks(path)
+            return "removed from the index" if removed else None
+        if indexed is None:
+            # A merge that meets a conflict lets go of the index before it says what it merges.
+            left = self._git.left_unmerged(path)
+            return "just left unmerged" if left is not None and left == self._blob_at(path, st, left) else None
+        if indexed.oid != self._blob_at(path, st, indexed.oid):
+            return None
+        executable = stat.S_ISREG(st.st_mode) and bool(st.st_mode & stat.S_IXUSR)
+        return "equals its index entry" if executable == (indexed.mode == "100755") else None
 
     def _blob_at(self, path: str, st: os.stat_result, expected: str | None = None) -> str | None:
         try:
@@ -625,7 +659,22 @@ class Guard:
     # HEAD
 
     def follow_head(self) -> None:
-        """Judge a HEAD that moved; what an attested one holds becomes the legal state of the paths it changed."""
+        """Judge a HEAD that moved; what an attested one holds becomes the legal state of the paths it changed.
+
+        A git that fails or hangs is left alone for a while: enforcement goes on without it.
+        """
+        if self._clock() < self._git_after:
+            return
+        try:
+            self._follow_head()
+        except GitError as error:
+            self.git_trouble = error.message
+            self._git_after = self._clock() + _GIT_RETRY_SECONDS
+        else:
+            self.git_trouble = None
+
+    def _follow_head(self) -> None:
+        self._git.check()
         moved = self._heads.follow(decide=self.situation.judge, record=self._record)
         if moved is None:
             return

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import time
 from pathlib import Path
 
+from kitty_guardian.errors import GitError
 from kitty_guardian.project.repository import Worktree
 
 # A file changed this recently may change again without its times telling (coarse clocks).
 _RACY_NS = 100_000_000
 _BRANCH = re.compile(rb"ref: (refs/heads/[^\s\0]+)\n?")
+_LONGEST = 4096
 _DETACHED = re.compile(rb"[0-9a-f]{40,64}\n?")
 
 _File = tuple[int, int, int, int] | None
@@ -48,14 +51,14 @@ class HeadLook:
         if (worktree.common_dir / "reftable").exists():
             return None
         try:
-            text = (worktree.git_dir / "HEAD").read_bytes()
+            text = _read(worktree.git_dir / "HEAD")
         except OSError:
             return None
         files = [worktree.git_dir / "HEAD"]
         if branch := _BRANCH.fullmatch(text):
             ref = worktree.common_dir / os.fsdecode(branch[1])
             try:
-                if not _DETACHED.fullmatch(ref.read_bytes()):
+                if not _DETACHED.fullmatch(_read(ref)):
                     return None  # a branch that stands for another one
             except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
                 pass  # packed, or not born yet
@@ -67,9 +70,25 @@ class HeadLook:
         return text, tuple(map(_status, files))
 
 
+def _read(path: Path) -> bytes:
+    """The content of a small file of git's; never waits for the writer of a FIFO that somebody put in its place.
+
+    Raises:
+        OSError: It cannot be read.
+        GitError: It is no regular file.
+    """
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise GitError(f"{path} is no regular file", hint="look at it with: git fsck")
+        return os.read(fd, _LONGEST)
+    finally:
+        os.close(fd)
+
+
 def _status(path: Path) -> _File:
     try:
-        st = os.stat(path)
+        st = path.stat()
     except OSError:
         return None
     return (st.st_ino, st.st_size, st.st_mtime_ns, st.st_ctime_ns)

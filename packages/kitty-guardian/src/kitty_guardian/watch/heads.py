@@ -280,7 +280,7 @@ class Heads:
         return entry is not None and entry.mode != GITLINK
 
     def leaves_behind(self, change: Change) -> bool:
-        """Whether a submodule that HEAD no longer holds still stands there, as git leaves it: a repository of its own."""
+        """Whether a submodule that HEAD no longer holds still stands there as a repository, as git leaves it."""
         was = change.old is not None and change.old.mode == GITLINK
         return was and change.new is None and os.path.lexists(self._worktree.root / change.path / ".git")
 

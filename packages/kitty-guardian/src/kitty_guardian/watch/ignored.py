@@ -52,6 +52,8 @@ class IgnoreRules:
         if rules != self._rules:
             self.close()
             self._rules, self._ready = rules, False
+            if rules:  # now, while the repository answers: a later question must not depend on it
+                self._prepare()
 
     def ignores(self, path: str, *, directory: bool) -> bool:
         """Whether an untracked thing at `path` is ignored; not, if git cannot tell."""

@@ -22,8 +22,12 @@ class HeldLock:
     """
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._path = path
+        self._fd = self._open()
+
+    def _open(self) -> int:
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def acquire(self, *, timeout: float) -> bool:
         """Take the lock within `timeout` seconds; False if somebody else keeps holding it."""
@@ -37,6 +41,19 @@ class HeldLock:
                 time.sleep(_POLL_SECONDS)
             else:
                 return True
+
+    def is_in_place(self) -> bool:
+        """Whether the file on disk is still the one that is locked: a removed lock file could be held twice."""
+        try:
+            return self._path.stat().st_ino == os.fstat(self._fd).st_ino
+        except OSError:
+            return False
+
+    def take_again(self) -> bool:
+        """Lock the file that is on disk now; False if somebody else holds that one."""
+        old, self._fd = self._fd, self._open()
+        os.close(old)
+        return self.acquire(timeout=0.0)
 
     def close(self) -> None:
         """Let go."""

@@ -13,12 +13,12 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from kitty_guardian.watch.appending import AppendFile
 from kitty_guardian.watch.identifiers import next_ulid
 from kitty_guardian.watch.record import Legal, LegalRecord, RecordError
 from kitty_guardian.watch.swap import exchange, place
@@ -41,29 +41,6 @@ class Move(StrEnum):
     EXCHANGE = "exchange"  # legal bytes in, written inode out
     TAKE = "take"  # a thing that must be absent goes out
     PUT = "put"  # a thing that must exist comes back
-
-
-class Journal:
-    """An append-only file of JSON lines: what is about to be moved, what was.
-
-    Args:
-        path: The file; created private to its owner.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        size = os.fstat(self.fd).st_size
-        if size and os.pread(self.fd, 1, size - 1) != b"\n":
-            os.write(self.fd, b"\n")
-
-    def write(self, line: Mapping[str, Any]) -> None:
-        """Append one line with a single `write(2)`."""
-        os.write(self.fd, json.dumps(line, ensure_ascii=True).encode() + b"\n")
-
-    def close(self) -> None:
-        """Let go of the file."""
-        os.close(self.fd)
 
 
 def read_journal(path: Path) -> dict[str, dict[str, Any]]:
@@ -97,7 +74,7 @@ class Quarantine:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.directory = directory
         self.fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        self.journal = Journal(journal)
+        self.journal = AppendFile(journal)
         self.fresh: set[str] = set()  # slots filled since somebody made them durable
         self._tree = tree
         self._record = record
@@ -108,6 +85,23 @@ class Quarantine:
         """Let go of the files."""
         self.journal.close()
         os.close(self.fd)
+
+    def is_in_place(self) -> bool:
+        """Whether the directory and the journal on disk are still the ones that are held open."""
+        try:
+            standing = self.directory.stat().st_ino
+        except OSError:
+            return False
+        return standing == os.fstat(self.fd).st_ino and self.journal.is_in_place()
+
+    def write_anew(self) -> None:
+        """Make the directory again: somebody removed or exchanged it; what it held is gone with it."""
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fresh = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        os.dup2(fresh, self.fd, inheritable=False)  # the number stays, since others hold it
+        os.close(fresh)
+        if not self.journal.is_in_place():
+            self.journal.write_anew()
 
     # Moves
 

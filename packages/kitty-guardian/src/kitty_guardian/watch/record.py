@@ -79,20 +79,11 @@ class LegalRecord:
     """
 
     def __init__(self, database: Path) -> None:
+        self._database = database
         self._directory = database.parent
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
-            self._db = sqlite3.connect(database, isolation_level=None, check_same_thread=False)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = NORMAL")
-            version = self._db.execute("PRAGMA user_version").fetchone()[0]
-            if version not in {0, _VERSION}:
-                raise RecordError(
-                    f"the legal record `{database}` has schema version {version}; this program knows {_VERSION}",
-                    hint="install the version of kitty-guardian that wrote it, or a newer one",
-                )
-            self._db.executescript(_SCHEMA)
-            self._db.execute(f"PRAGMA user_version = {_VERSION}")
+            self._db = _connect(database)
             self._entries = dict(self._load())
             self._places = {
                 sha: (pack, offset, size)
@@ -107,14 +98,53 @@ class LegalRecord:
         for path in self._entries:
             self._children.setdefault(parent_of(path), {})[path] = None
         self._pack_name = "content.pack"
-        self._pack = os.open(
-            self._directory / self._pack_name, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600
-        )
+        self._pack = self._open_pack()
 
     def close(self) -> None:
         """Let go of the files."""
         self._db.close()
         os.close(self._pack)
+
+    def is_in_place(self) -> bool:
+        """Whether the files on disk are still the ones that are held open."""
+        try:
+            standing = (self._directory / self._pack_name).stat()
+        except OSError:
+            return False
+        return self._database.exists() and standing.st_ino == os.fstat(self._pack).st_ino
+
+    def write_anew(self) -> None:
+        """Put the whole record back on disk from what is held open and in memory: somebody removed its files.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        facts = self._db.execute("SELECT key, value FROM facts").fetchall()
+        attested = self._db.execute("SELECT oid FROM attested").fetchall()
+        self._db.close()
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for leftover in self._directory.glob(f"{self._database.name}*"):
+            leftover.unlink()
+        (self._directory / self._pack_name).unlink(missing_ok=True)
+        pack = self._open_pack()
+        offset = 0
+        while chunk := os.pread(self._pack, _CHUNK, offset):
+            _write_all(pack, chunk)
+            offset += len(chunk)
+        os.close(self._pack)
+        self._pack = pack
+        self._db = _connect(self._database)
+        self.begin()
+        for path, legal in tuple(self._entries.items()):
+            self.put(path, legal)
+        self._db.executemany("INSERT INTO content VALUES (?, ?, ?, ?)", [(s, *p) for s, p in self._places.items()])
+        self._db.executemany("INSERT INTO facts VALUES (?, ?)", facts)
+        self._db.executemany("INSERT INTO attested VALUES (?)", attested)
+        self.commit()
+
+    def _open_pack(self) -> int:
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        return os.open(self._directory / self._pack_name, flags, 0o600)
 
     # Reading
 
@@ -184,12 +214,14 @@ class LegalRecord:
 
     def begin(self) -> None:
         """Start a batch: what follows becomes durable together at `commit`."""
-        self._db.execute("BEGIN IMMEDIATE")
+        if not self._db.in_transaction:  # a batch that an error cut short goes on
+            self._db.execute("BEGIN IMMEDIATE")
 
     def commit(self) -> None:
         """End a batch; the pack is made durable before the table that points into it."""
         os.fsync(self._pack)
-        self._db.execute("COMMIT")
+        if self._db.in_transaction:
+            self._db.execute("COMMIT")
 
     def put(self, path: str, legal: Legal) -> None:
         """Record the legal state of a path."""
@@ -254,6 +286,21 @@ class LegalRecord:
     def carriers_of(self, path: str) -> Iterator[str]:
         """The directories above `path` that are not recorded yet."""
         return (directory for directory in ancestors(path) if directory not in self._entries)
+
+
+def _connect(database: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(database, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version not in {0, _VERSION}:
+        raise RecordError(
+            f"the legal record `{database}` has schema version {version}; this program knows {_VERSION}",
+            hint="install the version of kitty-guardian that wrote it, or a newer one",
+        )
+    connection.executescript(_SCHEMA)
+    connection.execute(f"PRAGMA user_version = {_VERSION}")
+    return connection
 
 
 def _write_all(fd: int, data: bytes) -> None:

@@ -17,7 +17,6 @@ class Reserve:
     """
 
     def __init__(self, directory: Path) -> None:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._path = directory / "reserve"
         self.fill()
 
@@ -25,6 +24,7 @@ class Reserve:
         """Take the space (again); False if the disk has none to spare."""
         if self._path.exists():
             return True
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             if hasattr(os, "posix_fallocate"):

@@ -5,6 +5,7 @@ The session belongs to one thread. It reads the phase from HEAD once, holds the 
 
 from __future__ import annotations
 
+import errno
 import getpass
 import json
 import os
@@ -19,7 +20,7 @@ from kitty_guardian.errors import InvalidValueError, NothingProtectedError, Poli
 from kitty_guardian.model.phases import Phase
 from kitty_guardian.project.binding import bind
 from kitty_guardian.project.features import read_features
-from kitty_guardian.project.pins import Adoption
+from kitty_guardian.project.pins import Adoption, AdoptionError
 from kitty_guardian.project.repository import Worktree
 from kitty_guardian.project.trees import GitTree
 from kitty_guardian.rules.policy import POLICY_PATH, Policy, parse_policy
@@ -39,6 +40,7 @@ _SITUATION = "situation"
 _GRANTS = "grants"
 _STOPPED = "stopped"
 _YES = "yes"
+_GIT_SECONDS = 5.0
 
 
 @attrs.frozen
@@ -83,7 +85,8 @@ class Session:
     """
 
     def __init__(self, worktree: Worktree, request: StartRequest) -> None:
-        self.worktree = worktree
+        # A repository that makes git wait for ever (a FIFO for a HEAD, say) must not hold up the worker.
+        self.worktree = worktree = attrs.evolve(worktree, patience=_GIT_SECONDS)
         self.request = request
         self.state = worktree.state.guardian
         Path(self.state.directory).mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -119,6 +122,7 @@ class Session:
         )
         self._policy_seen = b""
         self._due: float | None = None
+        self._homeless = False
 
     # Start-up
 
@@ -352,10 +356,60 @@ class Session:
             yield f"the committed policy is invalid, the last good one holds: {self._policy_problem}"
         if problem := self.heads.problem():
             yield problem
+        if self.guard.git_trouble:
+            yield f"git does not answer, so HEAD is not followed: {self.guard.git_trouble}"
         for path in self.guard.storming:
             yield f"{path} is rewritten all the time; it is restored once a second"
         for path, why in self.guard.unresolved.items():
             yield f"{path}: {why}"
+
+    def keep_in_place(self) -> None:
+        """Put our own files back if somebody removed or exchanged them, and record that.
+
+        Raises:
+            OSError: They cannot be put back (the git directory is gone, say).
+        """
+        held = (self.record, self.quarantine, self.audit)
+        if all(each.is_in_place() for each in held) and self._adoption_is_in_place():
+            return
+        if not self.is_housed():
+            if not self._homeless:
+                self._homeless = True
+                self._report_loss(
+                    self.worktree.git_dir, "always:git-directory", "unresolved", "the git directory is gone"
+                )
+            raise FileNotFoundError(errno.ENOENT, "the git directory is gone", os.fspath(self.worktree.git_dir))
+        self._homeless = False
+        for each in held:
+            if not each.is_in_place():
+                each.write_anew()
+        self.adoption.write(self.state.adoption)
+        self._reserve.fill()
+        self._report_loss(
+            Path(self.state.directory),
+            "always:guardian-state",
+            "restored",
+            "the guardian's own files were removed or exchanged",
+        )
+
+    def is_housed(self) -> bool:
+        """Whether the git directory that our files belong in exists; it is git's to make, never ours."""
+        return (self.worktree.git_dir / "HEAD").exists()
+
+    def _report_loss(self, path: Path, rule: str, action: str, reason: str) -> None:
+        self.audit.append(
+            EventType.VIOLATION,
+            {
+                "path": os.fspath(path), "phase": None, "rule": rule, "operation": "delete", "action": action,
+                "layer": "watcher", "quarantine_id": None, "reason": reason,
+            },
+        )  # fmt: skip
+
+    def _adoption_is_in_place(self) -> bool:
+        try:
+            return Adoption.read(self.state.adoption) == self.adoption
+        except AdoptionError:
+            return False
 
     def stop(self, *, reason: str, who: str, person: bool) -> None:
         """End, and record it; a person's word is remembered, a signal is not."""

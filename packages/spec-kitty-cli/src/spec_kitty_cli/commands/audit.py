@@ -12,7 +12,7 @@ from kitty_guardian.watch.audit import read_events
 from spec_kitty_cli import words
 from spec_kitty_cli.console import Console, bad, doubtful, good, pass_console, quiet, strong
 from spec_kitty_cli.grouping import Command
-from spec_kitty_cli.options import json_option
+from spec_kitty_cli.options import here, json_option
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +37,7 @@ _INDENT = 23
 def log(console: Console, *, follow: bool) -> None:
     """Print the trail; with --follow go on until interrupted."""
     seen = False
-    trail = Path(find_worktree(Path.cwd()).state.guardian.violations)
+    trail = Path(find_worktree(here()).state.guardian.violations)
     for line in read_events(trail, follow=follow):
         seen = True
         if console.json:

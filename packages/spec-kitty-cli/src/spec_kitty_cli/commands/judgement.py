@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -13,7 +12,7 @@ from kitty_guardian.model.phases import Phase
 from spec_kitty_cli import boundary, candidates
 from spec_kitty_cli.console import Console, bad, good, hinting, pass_console, quiet, strong
 from spec_kitty_cli.grouping import Command
-from spec_kitty_cli.options import json_option
+from spec_kitty_cli.options import here, json_option
 from spec_kitty_cli.words import plain
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
 @pass_console
 def check(console: Console, *, paths: tuple[str, ...], phase: str | None, feature: str | None) -> int:
     """Decide about each path and say so."""
-    decisions = judgement.check(Path.cwd(), paths, phase=Phase(phase) if phase else None, feature=feature)
+    decisions = judgement.check(here(), paths, phase=Phase(phase) if phase else None, feature=feature)
     if console.json:
         console.emit("guardian-check", _fields(decisions, phase))
     else:
@@ -56,7 +55,7 @@ def check(console: Console, *, paths: tuple[str, ...], phase: str | None, featur
 @pass_console
 def explain(console: Console, *, path: str) -> int:
     """Decide about one path and say why."""
-    explanation = judgement.explain(Path.cwd(), path)
+    explanation = judgement.explain(here(), path)
     decision = explanation.decision
     if console.json:
         console.emit("guardian-explain", _fields([decision], None))

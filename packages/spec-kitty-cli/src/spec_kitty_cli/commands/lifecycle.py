@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -13,7 +12,7 @@ from kitty_guardian.watch.lifecycle import StartReport, Status
 from spec_kitty_cli import boundary, candidates, words
 from spec_kitty_cli.console import Console, bad, doubtful, good, hinting, pass_console, quiet, strong
 from spec_kitty_cli.grouping import Command
-from spec_kitty_cli.options import json_option, reason_option
+from spec_kitty_cli.options import here, json_option, reason_option
 from spec_kitty_cli.words import plain
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -107,7 +106,7 @@ def restart(
 @pass_console
 def stop(console: Console, *, reason: str | None) -> int:
     """Stop the guardian of this worktree; stopping none is no error."""
-    where = Path.cwd()
+    where = here()
     report = lifecycle.stop(where, reason=reason)
     if console.json:
         console.emit("guardian-stop", _fields(lifecycle.status(where)))
@@ -127,7 +126,7 @@ def stop(console: Console, *, reason: str | None) -> int:
 @pass_console
 def status(console: Console) -> int:
     """Say whether a guardian runs for this worktree, and how it is."""
-    found = lifecycle.status(Path.cwd())
+    found = lifecycle.status(here())
     if console.json:
         console.emit("guardian-status", _fields(found))
         for note in found.notes:
@@ -160,7 +159,7 @@ def _begin(
         raise click.UsageError("--feature and --all exclude each other", click.get_current_context())
     if foreground:
         console.talk("starting in the foreground; Ctrl-C stops it")
-    report = use_case(Path.cwd(), feature=feature, every=every, accept_current=accept_current, foreground=foreground)
+    report = use_case(here(), feature=feature, every=every, accept_current=accept_current, foreground=foreground)
     if console.json:
         console.emit(name, _fields(report.status))
         for note in report.notes:

@@ -16,7 +16,7 @@ from kitty_guardian.watch import wayout
 from spec_kitty_cli import environment, policy_text
 from spec_kitty_cli.console import Console, good, pass_console, quiet
 from spec_kitty_cli.grouping import Command
-from spec_kitty_cli.options import json_option, reason_option
+from spec_kitty_cli.options import here, json_option, reason_option
 
 
 @click.command(
@@ -32,7 +32,7 @@ from spec_kitty_cli.options import json_option, reason_option
 @pass_console
 def show(console: Console, *, origin: bool) -> None:
     """Print the policy in force."""
-    text = wayout.current_policy_text(Path.cwd())
+    text = wayout.current_policy_text(here())
     settings = describe(parse_policy(text or ""), text)
     if console.json:
         fields = ("key", "value", "origin") if origin else ("key", "value")
@@ -55,7 +55,7 @@ def show(console: Console, *, origin: bool) -> None:
 @pass_console
 def edit(console: Console, *, reason: str) -> None:
     """Open the policy in an editor and put what comes back in force."""
-    where, terminal = Path.cwd(), sys.stdin.isatty()
+    where, terminal = here(), sys.stdin.isatty()
     if not terminal:
         raise TerminalRequiredError(
             "The policy is edited on a terminal only, and there is none",

@@ -13,7 +13,7 @@ from kitty_guardian.watch.wayout import parse_duration
 from spec_kitty_cli import candidates, words
 from spec_kitty_cli.console import Console, good, hinting, pass_console, quiet, strong
 from spec_kitty_cli.grouping import Command
-from spec_kitty_cli.options import json_option
+from spec_kitty_cli.options import here, json_option
 
 _FIELDS = ("id", "path", "at", "size", "sha256", "reason")
 
@@ -31,7 +31,7 @@ _FIELDS = ("id", "path", "at", "size", "sha256", "reason")
 @pass_console
 def list_(console: Console) -> None:
     """List the entries."""
-    entries = quarantine.list_entries(Path.cwd())
+    entries = quarantine.list_entries(here())
     if console.json:
         console.emit("guardian-quarantine-list", {"entries": [_fields(entry) for entry in entries]})
         return
@@ -50,7 +50,7 @@ def list_(console: Console) -> None:
 @click.argument("entry_id", metavar="ID", shell_complete=candidates.quarantine_ids)
 def show(entry_id: str) -> None:
     """Write raw bytes, nothing else."""
-    for chunk in quarantine.read_entry(Path.cwd(), entry_id):
+    for chunk in quarantine.read_entry(here(), entry_id):
         sys.stdout.buffer.write(chunk)
     sys.stdout.buffer.flush()
 
@@ -69,7 +69,7 @@ def show(entry_id: str) -> None:
 @pass_console
 def restore(console: Console, *, entry_id: str, to: Path | None) -> None:
     """Bring one entry back and say where it is now."""
-    place = quarantine.restore(Path.cwd(), entry_id, to=to)
+    place = quarantine.restore(here(), entry_id, to=to)
     if console.json:
         console.emit("guardian-quarantine-restore", {"id": entry_id, "path": place})
     else:
@@ -86,7 +86,7 @@ def restore(console: Console, *, entry_id: str, to: Path | None) -> None:
 @pass_console
 def drop(console: Console, *, older_than: str) -> None:
     """Delete old entries and name them."""
-    dropped = quarantine.drop(Path.cwd(), older_than=parse_duration(older_than))
+    dropped = quarantine.drop(here(), older_than=parse_duration(older_than))
     if console.json:
         console.emit("guardian-quarantine-drop", {"entries": [_fields(entry) for entry in dropped]})
         return

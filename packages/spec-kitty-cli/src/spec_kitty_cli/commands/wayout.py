@@ -12,7 +12,7 @@ from kitty_guardian.watch.wayout import Granted
 from spec_kitty_cli import words
 from spec_kitty_cli.console import Console, good, pass_console, strong
 from spec_kitty_cli.grouping import Command
-from spec_kitty_cli.options import reason_option
+from spec_kitty_cli.options import here, reason_option
 
 _duration_option = click.option(
     "--for", "duration", metavar="T", required=True, help="How long: a duration such as 90s, 15m, 2h or 1d."
@@ -33,7 +33,7 @@ _duration_option = click.option(
 def allow(console: Console, *, path: Path, duration: str, reason: str) -> None:
     """Grant an exception for one path."""
     seconds = wayout.parse_duration(duration)
-    grant = wayout.allow(Path.cwd(), str(path), seconds=seconds, reason=reason, terminal=sys.stdin.isatty())
+    grant = wayout.allow(here(), str(path), seconds=seconds, reason=reason, terminal=sys.stdin.isatty())
     _show(console, grant, f"{strong(words.plain(grant.path))} may be written")
 
 
@@ -50,7 +50,7 @@ def allow(console: Console, *, path: Path, duration: str, reason: str) -> None:
 def pause(console: Console, *, duration: str, reason: str) -> None:
     """Let every write stand for a while."""
     seconds = wayout.parse_duration(duration)
-    grant = wayout.pause(Path.cwd(), seconds=seconds, reason=reason, terminal=sys.stdin.isatty())
+    grant = wayout.pause(here(), seconds=seconds, reason=reason, terminal=sys.stdin.isatty())
     _show(console, grant, "every write stands")
 
 

@@ -25,6 +25,9 @@ PLAN = f"kitty-specs/{FEATURE}/plan.md"
 APP = "src/app.py"
 CART = "src/cart.py"
 
+# Long enough for a loaded machine; how long it really took is what is told.
+PATIENCE_SECONDS = 10.0
+
 _FILES = {
     APP: "from cart import total\n\n\ndef main() -> None:\n    print(total([1999, 499]))\n",
     CART: "def total(cents: list[int]) -> int:\n    return sum(cents)\n",
@@ -43,13 +46,12 @@ class Stage:
     Attributes:
         directory: What is thrown away in the end; absolute.
         project: The repository's worktree, below it.
-        patience: Seconds the agent waits for its write to be undone. Long enough for a loaded machine; how long it
-            really took is what is told.
+        patience: Seconds the agent waits for its write to be undone.
     """
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.patience = 10.0
+        self.patience = PATIENCE_SECONDS
         self.project = directory / "shop"
 
     def build(self) -> None:

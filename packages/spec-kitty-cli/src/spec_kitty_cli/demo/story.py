@@ -68,7 +68,7 @@ class Story:
         )
 
     def _what_is_allowed_stands(self) -> None:
-        self._act(f"the agent edits {PLAN}", "this is what plan phase is for")
+        self._act(f"the agent edits {PLAN}", "open in plan phase")
         # Looked at again at the end: what follows is undone, so by then this one was judged, too.
         self._stage.agent("write", PLAN, _PLANNED, patience=0)
         self._claim(self._stage.bytes_of(PLAN) == _PLANNED, "stands")

@@ -1,0 +1,55 @@
+"""An append-only file of JSON lines that survives a crash of its writer and its own removal by somebody else."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+class AppendFile:
+    """Appends lines to one file, each with a single `write(2)`.
+
+    Args:
+        path: The file; created private to its owner.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.fd = self._open()
+
+    def _open(self) -> int:
+        fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        # A line cut short by a power loss must not swallow the next one.
+        size = os.fstat(fd).st_size
+        if size and os.pread(fd, 1, size - 1) != b"\n":
+            os.write(fd, b"\n")
+        return fd
+
+    def write(self, line: Mapping[str, Any]) -> None:
+        """Append one line; undecodable file names are surrogates, which ASCII escapes carry without loss."""
+        os.write(self.fd, json.dumps(line, ensure_ascii=True).encode() + b"\n")
+
+    def is_in_place(self) -> bool:
+        """Whether the file on disk is still the one that is held open."""
+        try:
+            return self.path.stat().st_ino == os.fstat(self.fd).st_ino
+        except OSError:
+            return False
+
+    def write_anew(self) -> None:
+        """Put the file back on disk as it is held open: somebody removed or exchanged it."""
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        data = os.pread(self.fd, os.fstat(self.fd).st_size, 0)
+        self.path.unlink(missing_ok=True)
+        # The descriptor's number stays, since others hold it.
+        fresh = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        os.write(fresh, data)
+        os.dup2(fresh, self.fd, inheritable=False)
+        os.close(fresh)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        os.close(self.fd)
