@@ -45,6 +45,12 @@ def eventually(holds: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
+def guard(program: Program) -> None:
+    """Start the guardian; a test that needs one fails here if there is none."""
+    outcome = program("guardian", "start")
+    assert outcome.code == 0, outcome.err
+
+
 def break_the_rule(shop: Repository, data: bytes = b"not legal\n") -> None:
     """Write to a protected file and wait until it is as it was."""
     app = shop.path / "src" / "app.py"
@@ -214,7 +220,7 @@ def test_start_says_what_it_protects(in_shop: Program) -> None:
 
 
 def test_what_changed_meanwhile_is_listed_and_kept(in_shop: Program, shop: Repository) -> None:
-    in_shop("guardian", "start")
+    guard(in_shop)
     in_shop("guardian", "stop")
     shop.write("src/app.py", "meanwhile\n")
     outcome = in_shop("guardian", "start")
@@ -225,7 +231,7 @@ def test_what_changed_meanwhile_is_listed_and_kept(in_shop: Program, shop: Repos
 
 
 def test_what_changed_meanwhile_can_be_accepted_with_a_reason(in_shop: Program, shop: Repository) -> None:
-    in_shop("guardian", "start")
+    guard(in_shop)
     in_shop("guardian", "stop")
     shop.write("src/app.py", "by hand\n")
     assert in_shop("guardian", "start", "--accept-current", "--reason", "by hand").code == 0
@@ -233,7 +239,7 @@ def test_what_changed_meanwhile_can_be_accepted_with_a_reason(in_shop: Program, 
 
 
 def test_restart_takes_up_the_phase_that_head_is_in(in_shop: Program, shop: Repository) -> None:
-    in_shop("guardian", "start")
+    guard(in_shop)
     shop.feature("001-cart", "tasks")
     assert in_shop("guardian", "status", "--json").json["phase"] == "plan"
     in_shop("guardian", "stop")
@@ -311,7 +317,7 @@ def test_explain_says_why_and_what_decides(in_shop: Program) -> None:
     assert outcome.code == 1
     assert "denied in plan  plan.block:src/" in outcome.out
     assert "001-cart is in plan phase, as HEAD reads" in outcome.out
-    in_shop("guardian", "start")
+    guard(in_shop)
     assert "001-cart is in plan phase, as recorded" in in_shop("guardian", "explain", "README.md").out
 
 
@@ -322,7 +328,7 @@ def test_explain_as_json_has_the_fields_of_check(in_shop: Program) -> None:
 
 
 def test_the_log_is_json_lines_with_the_fields_of_the_contract(in_shop: Program, shop: Repository) -> None:
-    in_shop("guardian", "start")
+    guard(in_shop)
     break_the_rule(shop)
     entries(in_shop, 1)
     lines = [json.loads(line) for line in in_shop("guardian", "log", "--json").out.splitlines()]
@@ -340,7 +346,7 @@ def test_a_log_without_a_line_says_so_on_stderr(in_shop: Program) -> None:
 
 
 def test_the_log_is_followed_until_interrupted(in_shop: Program, shop: Repository) -> None:
-    in_shop("guardian", "start")
+    guard(in_shop)
     with subprocess.Popen(
         [BIN / "spec-kitty", "guardian", "log", "--follow", "--json"],
         cwd=in_shop.where,
@@ -357,7 +363,7 @@ def test_the_log_is_followed_until_interrupted(in_shop: Program, shop: Repositor
 
 def test_what_was_taken_is_listed_shown_and_brought_back(in_shop: Program, shop: Repository, tmp_path: Path) -> None:
     data = b"\x00\xff not text\r\n"
-    in_shop("guardian", "start")
+    guard(in_shop)
     break_the_rule(shop, data)
     (entry,) = entries(in_shop, 1)
     assert list(entry) == ENTRY
@@ -381,7 +387,7 @@ def test_what_was_taken_is_listed_shown_and_brought_back(in_shop: Program, shop:
 
 
 def test_bringing_it_back_where_it_is_forbidden_is_refused(in_shop: Program, shop: Repository) -> None:
-    in_shop("guardian", "start")
+    guard(in_shop)
     shop.write("src/new.py", "new\n")
     (entry,) = entries(in_shop, 1)
     outcome = in_shop("guardian", "quarantine", "restore", str(entry["id"]))
@@ -401,7 +407,7 @@ def test_an_empty_quarantine_says_so(in_shop: Program) -> None:
 
 
 def test_only_old_entries_are_dropped(in_shop: Program, shop: Repository) -> None:
-    in_shop("guardian", "start")
+    guard(in_shop)
     break_the_rule(shop)
     entries(in_shop, 1)
     kept = in_shop("guardian", "quarantine", "drop", "--older-than", "30d", "--json")
@@ -413,7 +419,7 @@ def test_only_old_entries_are_dropped(in_shop: Program, shop: Repository) -> Non
 
 
 def test_a_file_name_cannot_write_to_the_terminal(in_shop: Program, shop: Repository) -> None:
-    in_shop("guardian", "start")
+    guard(in_shop)
     shop.write("src/\x1b[31mred\x07.py", "x")
     entries(in_shop, 1)
     for command in (["quarantine", "list"], ["log"], ["explain", "src/\x1b[31mred"]):
@@ -440,7 +446,7 @@ def test_an_exception_needs_a_reason(in_shop: Program, command: list[str]) -> No
 
 @pytest.mark.parametrize("command", [["allow", "src/app.py"], ["pause"]], ids=" ".join)
 def test_an_exception_is_refused_without_a_terminal(in_shop: Program, shop: Repository, command: list[str]) -> None:
-    in_shop("guardian", "start")
+    guard(in_shop)
     outcome = in_shop("guardian", *command, "--for", "5m", "--reason", "why")
     assert (outcome.code, outcome.out) == (2, "")
     assert is_one_sentence_with_a_hint(outcome)
@@ -449,7 +455,7 @@ def test_an_exception_is_refused_without_a_terminal(in_shop: Program, shop: Repo
 
 @pytest.mark.parametrize("command", [["allow", "src/app.py"], ["allow", "src"], ["pause"]], ids=" ".join)
 def test_an_exception_lets_the_write_stand(in_shop: Program, shop: Repository, command: list[str]) -> None:
-    in_shop("guardian", "start")
+    guard(in_shop)
     outcome = in_shop.on_terminal("guardian", *command, "--for", "5m", "--reason", "a hotfix")
     assert (outcome.code, outcome.err) == (0, "")
     assert outcome.out.startswith("✓ ")
@@ -488,7 +494,7 @@ def test_feature_names_are_completed(in_shop: Program, shop: Repository) -> None
 
 
 def test_quarantine_ids_are_completed(in_shop: Program, shop: Repository) -> None:
-    in_shop("guardian", "start")
+    guard(in_shop)
     break_the_rule(shop)
     (entry,) = entries(in_shop, 1)
     assert completed(in_shop, "guardian", "quarantine", "show", "0") == [entry["id"]]

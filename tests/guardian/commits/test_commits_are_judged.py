@@ -83,6 +83,7 @@ def test_a_root_commit_is_judged_by_all_it_holds(tmp_path: Path) -> None:
     repository.write("notes.md", "notes\n")
     repository.commit()
     assert refused(judged(repository, [])) == {"src/app.py"}
+    assert judged(repository, []).base is None
 
 
 def test_what_the_legal_record_holds_may_be_committed(base: Repository) -> None:

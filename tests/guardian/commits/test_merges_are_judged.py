@@ -99,6 +99,7 @@ def test_the_branch_that_is_merged_is_judged_too(base: Repository) -> None:
     base.git("merge", "-q", "--no-ff", "--no-edit", "side")
     verdict = judged(base, [start])
     assert {refusal.commit for refusal in verdict.refusals} == {bad}
+    assert verdict.base == start
 
 
 def test_histories_without_a_common_commit_may_be_merged(base: Repository) -> None:

@@ -138,6 +138,27 @@ def test_an_evil_merge_of_good_branches_is_undone(planned: Repository, tmp_path:
         assert snapshot(planned.path / "src") == before
 
 
+def test_what_came_below_it_counts_though_nobody_looked_in_between(planned: Repository, tmp_path: Path) -> None:
+    mate = mate_of(planned, tmp_path / "mate")
+    mate.write("src/mate.py", "from a teammate\n")
+    pulled = mate.commit("work")
+    with held(planned) as guard:
+        planned.git("pull", "-q", "--ff-only")
+        planned.write("src/app.py", "evil\n")
+        planned.git("commit", "-qam", "evil")
+        planned.write("src/app.py", "evil again\n")
+        planned.git("commit", "-qam", "evil again")
+        guard.look()
+        guard.later()
+        assert (planned.path / "src/mate.py").read_text() == "from a teammate\n"
+        assert (planned.path / "src/app.py").read_text() == "print('legal')\n"
+        (problem,) = guard.problems()
+        assert f"git reset --soft {pulled[:12]}" in problem
+        planned.git("reset", "-q", "--soft", pulled)
+        guard.look()
+        assert guard.problems() == []
+
+
 def test_starting_with_a_reason_makes_it_count(planned: Repository) -> None:
     with held(planned) as guard:
         planned.write("src/app.py", "wanted\n")

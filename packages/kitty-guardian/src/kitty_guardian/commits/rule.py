@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 
 import attrs
 
@@ -36,11 +36,14 @@ class Judgement:
         head: The head's object id.
         judged: The commits that were new, oldest first.
         refusals: What may not stand; empty means that the head is attested.
+        base: The nearest commit on the head's first-parent line with nothing refused up to it, the head itself if it is
+            attested; None if there is none.
     """
 
     head: str
     judged: tuple[str, ...]
     refusals: tuple[Refusal, ...]
+    base: str | None
 
     @property
     def attested(self) -> bool:
@@ -77,7 +80,28 @@ def judge_head(
             refused = refused_changes(commit, changes, decide=decide, is_legal_state=is_legal_state)
             if refused and not originals.explain(commit, (refusal.change.path for refusal in refused)):
                 refusals.extend(refused)
-    return Judgement(head, tuple(commit.oid for commit in commits), tuple(refusals))
+    base = _nearest_clean(head, commits, {refusal.commit for refusal in refusals})
+    return Judgement(head, tuple(commit.oid for commit in commits), tuple(refusals), base)
+
+
+def _nearest_clean(head: str, commits: tuple[Commit, ...], refused: Set[str]) -> str | None:
+    """The first commit from `head` along first parents that neither is refused nor has a refused one behind it.
+
+    Args:
+        head: Where to begin.
+        commits: The new ones, parents before children; every other commit counts.
+        refused: The ids of those that may not stand.
+    """
+    tainted: set[str] = set()
+    first_parent: dict[str, str | None] = {}
+    for commit in commits:
+        first_parent[commit.oid] = commit.parents[0] if commit.parents else None
+        if commit.oid in refused or not tainted.isdisjoint(commit.parents):
+            tainted.add(commit.oid)
+    at: str | None = head
+    while at is not None and at in tainted:
+        at = first_parent[at]
+    return at
 
 
 def changes_of(git: Git, commit: Commit, bench: Workbench) -> tuple[Change, ...]:

@@ -34,8 +34,9 @@ class Moved:
 
     Attributes:
         head: Where to.
-        changes: What differs from the last head that counted; empty if this one does not count.
-        refusals: Why it does not count; empty if it does.
+        changes: What differs between the last head that counted and the one that counts now: this one, or the nearest
+            below it.
+        refusals: Why this one does not count, as far as that is news; empty if it does.
     """
 
     head: str
@@ -140,14 +141,21 @@ class Heads:
             is_legal_state=lambda path, entry: self._checkouts.is_legal(entry, path, record.get(path), record),
         )
         told, self._refusals = self._refusals, judgement.refusals
-        if not judgement.attested:
-            self._looked = self.unattested = head
-            return Moved(head, refusals=tuple(refusal for refusal in judgement.refusals if refusal not in told))
-        changes = changes_between(self._worktree.git, self.head, head)
-        record.attest([head])
+        self._looked = head
+        self.unattested = None if judgement.attested else head
+        # Below what is refused there may be commits that count, had HEAD been looked at in between: they count.
+        changes = () if judgement.base in {None, self.head} else self._accept(judgement.base, decide)
+        return Moved(head, changes, tuple(refusal for refusal in judgement.refusals if refusal not in told))
+
+    def _accept(self, head: str, decide: _Decide) -> tuple[Change, ...]:
+        """Make a commit the head that counts; gives what it changes."""
+        try:
+            changes = changes_between(self._worktree.git, self.head, head)
+        except GitError:  # the former head is gone: what is recorded is compared with all that the new one holds
+            changes = changes_between(self._worktree.git, None, head)
+        self._record.attest([head])
         self._is_moving = True
-        self._looked = self.head = head
-        self.unattested = None
+        self.head = head
         self._former = {change.path: change.old.oid for change in changes if change.old is not None}
         for change in changes:
             if change.new is None:
@@ -159,7 +167,7 @@ class Heads:
         self._tree_changed()
         if any(change.path.rpartition("/")[2] == ".gitignore" for change in changes):
             self._ignore.move_to(head)
-        return Moved(head, changes)
+        return changes
 
     def problem(self) -> str | None:
         """What is wrong with HEAD, with the way back; None if it counts."""

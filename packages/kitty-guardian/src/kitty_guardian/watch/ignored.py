@@ -90,7 +90,7 @@ class IgnoreRules:
 
     def _prepare(self) -> None:
         shutil.rmtree(self._scratch, ignore_errors=True)
-        self._scratch.mkdir(mode=0o700, parents=True)
+        self._scratch.mkdir(mode=0o700)  # never its parents: a repository that was moved away is not ours to begin anew
         Git(self._scratch).run("init", "--quiet", "--template=", os.fspath(self._scratch))
         with self._git.cat_batch() as objects:
             for path, oid in self._rules.items():
