@@ -15,12 +15,11 @@ from kitty_guardian.project.repository import find_worktree
 from kitty_guardian.watch import lifecycle
 from kitty_guardian.watch.entries import Entry, find_entry, list_entries, read_entry
 from kitty_guardian.watch.session import Session, StartRequest
-
 from support.repositories import Phase, Repository
 
 FEATURE = "001-home-guard"
 PATIENCE = 20.0
-"""Seconds after which something that should have happened has not; far beyond what is promised, so never a timing test."""
+"""Seconds after which something that should have happened has not: far beyond what is promised, no timing test."""
 
 Snapshot = dict[str, tuple[int, bytes]]
 

@@ -18,7 +18,7 @@ UID = 65534
 
 @contextmanager
 def place_for_anyone() -> Iterator[Path]:
-    """A directory that `UID` owns, outside pytest's private one; skips where this process cannot become another user."""
+    """A directory that `UID` owns, outside pytest's private one; skips where one cannot become another user."""
     if os.geteuid() != 0:
         pytest.skip("not root: every test of this suite already runs as an ordinary user")
     directory = Path(tempfile.mkdtemp(prefix="unprivileged-"))

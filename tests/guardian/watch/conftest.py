@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from support.guarded import project
 from support.repositories import Repository
 

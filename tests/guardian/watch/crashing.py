@@ -10,11 +10,15 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import ParamSpec, TypeVar
 
 from kitty_guardian.project.repository import find_worktree
 from kitty_guardian.watch import quarantine, record
+from kitty_guardian.watch.appending import AppendFile
 from kitty_guardian.watch.session import Session, StartRequest
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
 
 def main(work: str, at: int, attack: str) -> None:
@@ -31,8 +35,8 @@ def main(work: str, at: int, attack: str) -> None:
         if steps == at:
             os._exit(9)
 
-    def dying(function: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*arguments: Any, **named: Any) -> Any:
+    def dying(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+        def call(*arguments: Arguments.args, **named: Arguments.kwargs) -> Result:
             step()
             result = function(*arguments, **named)
             step()
@@ -44,9 +48,9 @@ def main(work: str, at: int, attack: str) -> None:
     for owner, name in (
         (quarantine, "exchange"),
         (quarantine, "place"),
-        (quarantine.os, "rename"),
+        (os, "rename"),
         (quarantine, "dress"),
-        (quarantine.AppendFile, "write"),
+        (AppendFile, "write"),
         (record.LegalRecord, "content"),
     ):
         original = getattr(owner, name)

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from kitty_guardian.model.phases import Phase
 from kitty_guardian.project.features import read_features
-from kitty_guardian.project.trees import GitTree
 from kitty_guardian.project.repository import find_worktree
+from kitty_guardian.project.trees import GitTree
 from kitty_guardian.watch import lifecycle
 from kitty_guardian.watch.entries import restore
 from support.corpus import corpus

@@ -8,12 +8,12 @@ import shutil
 from pathlib import Path
 
 import pytest
+
+from guardian.watch.test_forbidden_writes_are_undone import ATTACKS
 from kitty_guardian.watch import daemon, lifecycle
 from kitty_guardian.watch.session import StartRequest
 from support.guarded import FEATURE, legal_again, project, session, snapshot
 from support.unprivileged import as_anyone, place_for_anyone
-
-from guardian.watch.test_forbidden_writes_are_undone import ATTACKS
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 
@@ -71,11 +71,10 @@ def test_the_guardian_of_an_ordinary_user_undoes_what_that_user_does() -> None:
             reading, writing = os.pipe()
             pid = os.fork()
             if pid == 0:
-                os._exit(
-                    daemon.serve(repository.path, StartRequest(feature=FEATURE), lambda _: os.write(writing, b"."))
-                )
+                os._exit(daemon.serve(repository.path, StartRequest(feature=FEATURE), lambda _: os.close(writing)))
             try:
-                os.read(reading, 1)
+                os.close(writing)
+                os.read(reading, 1)  # ends when the guardian closes its end: it watches
                 for attack in (*ATTACKS[:6], *PERMISSION_ATTACKS):
                     with contextlib.suppress(OSError):
                         attack(repository.path)

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from kitty_guardian.project.repository import find_worktree
 from kitty_guardian.watch.entries import list_entries
 from kitty_guardian.watch.quarantine import read_journal
@@ -66,7 +67,8 @@ def test_death_at_any_step_is_made_good_by_the_next_start(planned: Repository, t
                 assert b"evil bytes that must not be lost" in b"".join(held), f"step {step}"
             journal = read_journal(Path(find_worktree(planned.path).state.guardian.journal))
             assert {line["state"] for line in journal.values()} <= {"taken", "undone", "put"}, f"step {step}"
-            slots = set(os.listdir(find_worktree(planned.path).state.guardian.quarantine))
+            quarantine = Path(find_worktree(planned.path).state.guardian.quarantine)
+            slots = {slot.name for slot in quarantine.iterdir()}
             assert slots == {entry.id for entry in entries}, f"step {step}"
         if died == 0:
             assert step > 4, "the attack was reverted in so few steps that nothing was tried"

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from kitty_guardian.project.repository import find_worktree
 from kitty_guardian.watch import lifecycle
 from kitty_guardian.watch.guard import Guard
@@ -68,9 +69,7 @@ def test_a_repository_that_hangs_holds_nothing_up_for_long(planned: Repository) 
         eventually(lambda: lifecycle.settle(planned.path).healthy, "it is well again")
 
 
-def test_an_error_in_its_own_work_is_told_and_survived(
-    planned: Repository, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_error_in_its_own_work_is_told_and_survived(planned: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
     before = snapshot(planned.path / "src")
     with session(planned) as opened:
         original = Guard._settle_content

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
 from kitty_guardian.errors import GuardianError, NotARepositoryError, NotRunningError
 from kitty_guardian.project.repository import find_worktree
 from kitty_guardian.watch import lifecycle

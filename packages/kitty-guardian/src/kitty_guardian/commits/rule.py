@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Iterable
+from collections.abc import Set as AbstractSet
 
 import attrs
 
@@ -84,7 +85,7 @@ def judge_head(
     return Judgement(head, tuple(commit.oid for commit in commits), tuple(refusals), base)
 
 
-def _nearest_clean(head: str, commits: tuple[Commit, ...], refused: Set[str]) -> str | None:
+def _nearest_clean(head: str, commits: tuple[Commit, ...], refused: AbstractSet[str]) -> str | None:
     """The first commit from `head` along first parents that neither is refused nor has a refused one behind it.
 
     Args:

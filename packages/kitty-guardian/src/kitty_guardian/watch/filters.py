@@ -50,28 +50,20 @@ class Filters:
     def clean(self, path: str, data: bytes) -> str | None:
         """The object id that git gives these bytes at that path; None if a filter fails."""
         try:
-            return self._run("hash-object", "--stdin", f"--path={path}", stdin=data).decode("ascii").strip()
+            return self._ready().run("hash-object", "--stdin", f"--path={path}", stdin=data).decode("ascii").strip()
         except GitError:
             return None
 
     def smudge(self, path: str, oid: str) -> bytes | None:
         """The bytes that git writes for an object at that path; None if there is none such or a filter fails."""
         try:
-            return self._run("cat-file", "--filters", f"--path={path}", oid)
+            return self._ready().run("cat-file", "--filters", f"--path={path}", oid)
         except GitError:
             return None
 
-    def _run(self, *arguments: str, stdin: bytes | None = None) -> bytes:
-        try:
-            return self._ready().run(*arguments, stdin=stdin)
-        except GitError:
-            if (self._scratch / "config").is_file():
-                raise
-            self._git = None  # somebody has tidied up: once more in a new one
-            return self._ready().run(*arguments, stdin=stdin)
-
     def _ready(self) -> Git:
-        if self._git is None:
+        # Somebody may have tidied up, and `git hash-object` needs no repository: it would apply no filter at all.
+        if self._git is None or not (self._scratch / "config").is_file():
             shutil.rmtree(self._scratch, ignore_errors=True)
             # Git LFS keeps what pointers point to beside the objects; there it is found and not kept twice.
             own = ("lfs.storage", os.fspath(self._worktree.common_dir / "lfs"))
