@@ -10,6 +10,8 @@ BIN := .venv/bin
 unexport VIRTUAL_ENV UV_PROJECT_ENVIRONMENT PYTHONPATH PYTHONHOME
 # uv trusts the certificates this machine trusts, as git and pip do (company proxies).
 export UV_SYSTEM_CERTS ?= 1
+# Compiled once at installation: the first start of every command is as fast as the next.
+export UV_COMPILE_BYTECODE ?= 1
 # The gates ask the same uv whether the lock is current.
 export UV
 

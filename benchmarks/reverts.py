@@ -161,11 +161,15 @@ class Writer:
 
 
 def _wait(undone: Undone) -> float:
-    """When `undone` held first; infinity if it does not in time."""
+    """When `undone` held first.
+
+    Raises:
+        SystemExit: It does not in time: there is nothing to measure.
+    """
     deadline = time.perf_counter() + PATIENCE_SECONDS
     while not undone():
         if time.perf_counter() > deadline:
-            return float("inf")
+            sys.exit(f"a forbidden write was not undone within {PATIENCE_SECONDS:g} s")
     return time.perf_counter()
 
 

@@ -11,7 +11,8 @@ import attrs
 
 from kitty_guardian.project.repository import find_worktree
 from kitty_guardian.watch.audit import read_events
-from kitty_guardian.watch.session import Session, StartRequest
+from kitty_guardian.watch.request import StartRequest
+from kitty_guardian.watch.session import Session
 from support.guarded import FEATURE, session
 from support.repositories import Repository
 

@@ -14,7 +14,8 @@ from kitty_guardian.errors import GuardianError
 from kitty_guardian.project.repository import find_worktree
 from kitty_guardian.watch import lifecycle
 from kitty_guardian.watch.entries import Entry, find_entry, list_entries, read_entry
-from kitty_guardian.watch.session import Session, StartRequest
+from kitty_guardian.watch.request import StartRequest
+from kitty_guardian.watch.session import Session
 from support.repositories import Phase, Repository
 
 FEATURE = "001-home-guard"

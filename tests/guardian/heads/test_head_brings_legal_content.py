@@ -494,6 +494,29 @@ def test_a_guardian_that_died_before_it_recorded_a_move_judges_it_again(planned:
         assert guard.operations() == []
 
 
+def test_a_head_that_was_pruned_while_it_moved_stops_nothing(planned: Repository) -> None:
+    with held(planned) as guard:
+        planned.git("rm", "-q", "--cached", "tests/test_app.py")
+        planned.git("commit", "-q", "--amend", "-m", "rewritten")
+        planned.git("reflog", "expire", "--expire=now", "--all")
+        planned.git("gc", "-q", "--prune=now")
+        before = snapshot(planned.path / "src")
+        guard.look()
+        guard.later()
+        assert snapshot(planned.path / "src") == before
+        assert guard.problems() == []
+        assert guard.session.heads.head == planned.head()
+
+
+def test_linked_work_trees_inside_are_known(planned: Repository) -> None:
+    with held(planned) as guard:
+        assert not guard.session.heads.is_worktree("nested/tree")
+        planned.worktree(planned.path / "nested/tree", "side")
+        (planned.path / ".git/worktrees/broken").mkdir()
+        assert guard.session.heads.is_worktree("nested/tree")
+        assert not guard.session.heads.is_worktree("nested")
+
+
 def test_history_rewritten_and_pruned_while_nobody_watched_stops_nothing(planned: Repository) -> None:
     with held(planned):
         pass

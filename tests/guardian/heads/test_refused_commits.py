@@ -258,6 +258,7 @@ def test_the_real_guardian_follows_and_refuses(planned: Repository, tmp_path: Pa
     with guarded(planned):
         planned.git("pull", "-q", "--ff-only")
         pulled = snapshot(planned.path / "src")
+        lifecycle.settle(planned.path)
         planned.write("src/app.py", "evil\n")
         planned.git("commit", "-qam", "evil", "--no-verify")
         eventually(lambda: bool(lifecycle.status(planned.path).notes), "the status tells it")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -120,6 +121,7 @@ def test_a_scratch_tree_that_somebody_removed_is_made_anew(rules: IgnoreRules, t
 
 
 def test_where_git_cannot_be_asked_nothing_is_ignored(rules: IgnoreRules, tmp_path: Path) -> None:
+    shutil.rmtree(tmp_path / "scratch")
     (tmp_path / "scratch").write_text("in the way")
     assert rules.ignores("a.log", directory=False) is False
 

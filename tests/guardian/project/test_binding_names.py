@@ -216,7 +216,7 @@ def test_unbound_with_unfinished_features_lists_the_first_ten() -> None:
         bind(worktree(), reports(*names, finished=("002-x",)), branch="main")
 
     assert caught.value.message == (
-        "/home/ada/project is bound to no feature, and 13 are unfinished: 001-x, 003-x, 004-x, 005-x, 006-x, 007-x, "
+        "/home/ada/project is bound to no feature; unfinished: 001-x, 003-x, 004-x, 005-x, 006-x, 007-x, "
         "008-x, 009-x, 010-x, 011-x and 3 more"
     )
     assert caught.value.hint == "spec-kitty guardian start --feature NAME, or --all"

@@ -15,7 +15,8 @@ from typing import ParamSpec, TypeVar
 from kitty_guardian.project.repository import find_worktree
 from kitty_guardian.watch import quarantine, record
 from kitty_guardian.watch.appending import AppendFile
-from kitty_guardian.watch.session import Session, StartRequest
+from kitty_guardian.watch.request import StartRequest
+from kitty_guardian.watch.session import Session
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")

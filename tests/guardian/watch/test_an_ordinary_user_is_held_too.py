@@ -11,7 +11,7 @@ import pytest
 
 from guardian.watch.test_forbidden_writes_are_undone import ATTACKS
 from kitty_guardian.watch import daemon, lifecycle
-from kitty_guardian.watch.session import StartRequest
+from kitty_guardian.watch.request import StartRequest
 from support.guarded import FEATURE, legal_again, project, session, snapshot
 from support.unprivileged import as_anyone, place_for_anyone
 

@@ -31,7 +31,7 @@ def borrow(git: Git, directory: Path, config: Iterable[tuple[str, str]] = (), *,
 
     Args:
         git: The repository that lends its objects.
-        directory: Where to make it; must not exist.
+        directory: Where to make it; its parent exists, itself does not.
         config: Configuration it gets, full keys with values; neither the person's nor the system's applies.
         work_tree: What git takes for its work tree (attributes are read there); None: the directory itself.
 
@@ -44,6 +44,7 @@ def borrow(git: Git, directory: Path, config: Iterable[tuple[str, str]] = (), *,
     lenders = [os.fspath((git.root / objects).absolute())]
     # Inside a hook git hands over where the objects are that are to be accepted (`git receive-pack`'s quarantine).
     lenders += filter(None, git.environment.get("GIT_ALTERNATE_OBJECT_DIRECTORIES", "").split(os.pathsep))
+    directory.mkdir(mode=0o700)  # never its parents: a repository that was moved away is not ours to begin anew
     for name in ("objects/info", "refs"):
         (directory / name).mkdir(parents=True)
     (directory / "objects/info/alternates").write_bytes(b"".join(os.fsencode(f"{lender}\n") for lender in lenders))

@@ -83,7 +83,7 @@ def bind(
         why = f"each of its {len(reports)} features is finished" if reports else "kitty-specs/ holds no feature"
         return Binding((), f"no feature is active: {why}")
     raise UnboundFeatureError(
-        f"{worktree.root} is bound to no feature, and {len(unfinished)} are unfinished: {_listed(unfinished)}",
+        f"{worktree.root} is bound to no feature; unfinished: {_listed(unfinished)}",
         hint=f"spec-kitty guardian start --feature {unfinished[0] if len(unfinished) == 1 else 'NAME'}, or --all",
     )
 

@@ -25,7 +25,8 @@ from kitty_guardian.project.repository import find_worktree
 from kitty_guardian.watch.control import ControlServer, answer_with
 from kitty_guardian.watch.durable import GroupSync, write_atomically
 from kitty_guardian.watch.locking import HeldLock
-from kitty_guardian.watch.session import Session, StartRequest, actor
+from kitty_guardian.watch.request import StartRequest
+from kitty_guardian.watch.session import Session, actor
 from kitty_guardian.watch.watching import CANARY_SECONDS, WATCH_LIMIT, Inbox, Watching, is_network
 
 _LOCK_SECONDS = 2.0

@@ -494,31 +494,30 @@ class Guard:
     def _act(self, path: str, entry: Legal | None, st: os.stat_result | None, operation: Operation) -> str | None:
         """Move things; gives the quarantine id, None where nothing had stood there, "" where it was legal already."""
         try:
-            if entry is None:
-                if st is None:
-                    return ""
-                taken = self._quarantine.take(path, st, operation, self._reason)
-                return taken or ""
-            if st is None:
-                if not self._quarantine.put(path, entry):
-                    self._later[path] = self._clock()  # something appeared: look again at once
-                    return ""
-                taken = None
-            else:
-                taken = self._quarantine.restore(path, entry, st, operation, self._reason) or ""
+            taken = self._move(path, entry, st, operation)
         except OSError as error:
             if error.errno == errno.ENOSPC and self._reserve.release():
                 return self._act(path, entry, st, operation)
             if error.errno == errno.ENOENT and not self._quarantine.is_in_place():
                 self._quarantine.write_anew()  # somebody removed it; whoever supervises us records that
                 return self._act(path, entry, st, operation)
-            if error.errno == errno.ENOENT and st is not None:  # gone since the look: look again at once
-                self._later[path] = self._clock()
-                return ""
-            raise
-        if (now := self._tree.lstat(path)) is not None:
+            if error.errno != errno.ENOENT or st is None:
+                raise
+            self._later[path] = self._clock()  # gone since the look: look again at once
+            return ""
+        if entry is not None and (now := self._tree.lstat(path)) is not None:
             self._trust(path, now)
         return taken
+
+    def _move(self, path: str, entry: Legal | None, st: os.stat_result | None, operation: Operation) -> str | None:
+        if entry is None:
+            return "" if st is None else self._quarantine.take(path, st, operation, self._reason) or ""
+        if st is not None:
+            return self._quarantine.restore(path, entry, st, operation, self._reason) or ""
+        if not self._quarantine.put(path, entry):
+            self._later[path] = self._clock()  # something appeared there: look again at once
+            return ""
+        return None
 
     def _observe(self, path: str, st: os.stat_result | None, operation: Operation, decision: Decision) -> None:
         signature = None if st is None else signature_of(st)

@@ -153,6 +153,8 @@ class Heads:
             changes = changes_between(self._worktree.git, self.head, head)
         except GitError:  # the former head is gone: what is recorded is compared with all that the new one holds
             changes = changes_between(self._worktree.git, None, head)
+        if any(change.path.rpartition("/")[2] == ".gitignore" for change in changes):
+            self._ignore.move_to(head)
         self._record.attest([head])
         self._is_moving = True
         self.head = head
@@ -165,8 +167,6 @@ class Heads:
             if not decide(change.path).allowed:
                 self._unsettled[change.path] = change.new
         self._tree_changed()
-        if any(change.path.rpartition("/")[2] == ".gitignore" for change in changes):
-            self._ignore.move_to(head)
         return changes
 
     def problem(self) -> str | None:

@@ -53,7 +53,8 @@ class IgnoreRules:
             self.close()
             self._rules, self._ready = rules, False
             if rules:  # now, while the repository answers: a later question must not depend on it
-                self._prepare()
+                with contextlib.suppress(OSError, GitError):  # then the first question tries again
+                    self._prepare()
 
     def ignores(self, path: str, *, directory: bool) -> bool:
         """Whether an untracked thing at `path` is ignored; not, if git cannot tell."""

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from kitty_guardian.errors import GuardianBusyError, GuardianError, NotRunningEr
 from kitty_guardian.project.repository import Worktree, find_worktree, require_project
 from kitty_guardian.watch.control import Argument, RefusedError, ask
 from kitty_guardian.watch.locking import holding, is_held
+from kitty_guardian.watch.request import StartRequest
 
 _START_SECONDS = 120.0
 _STOP_SECONDS = 20.0
@@ -109,9 +110,13 @@ class StopReport:
 
 
 def start(
-    where: Path, *, feature: str | None = None, every: bool = False, accept_current: str | None = None,
-    foreground: bool = False,
-) -> StartReport:  # fmt: skip
+    where: Path,
+    *,
+    feature: str | None = None,
+    every: bool = False,
+    accept_current: str | None = None,
+    foreground: Callable[[StartReport], None] | None = None,
+) -> StartReport:
     """Guard the work tree that `where` lies in; returns when it is watched.
 
     Args:
@@ -119,47 +124,63 @@ def start(
         feature: The feature to bind the work tree to.
         every: Guard every unfinished feature instead.
         accept_current: Take the tree as it is for legal, for this reason.
-        foreground: Stay in this process until stopped.
+        foreground: Stay in this process until stopped, and call this when it is watched.
 
     Raises:
         NotARepositoryError, NotAProjectError, PolicyError, UnknownFeatureError, UnboundFeatureError,
         NothingProtectedError, WatchError: It cannot be guarded; the message says why.
     """
-    return _start(
-        where, feature=feature, every=every, accept_current=accept_current, foreground=foreground, fresh=False
-    )
+    request = StartRequest(feature, every, accept_current)
+    return _start(where, request, foreground)
 
 
 def restart(
-    where: Path, *, feature: str | None = None, every: bool = False, accept_current: str | None = None,
-    foreground: bool = False,
-) -> StartReport:  # fmt: skip
-    """Stop, and start with the phase read anew from HEAD; arguments and errors as for `start`."""
-    stop(where, reason="restart")
-    return _start(where, feature=feature, every=every, accept_current=accept_current, foreground=foreground, fresh=True)
-
-
-def _start(
-    where: Path, *, feature: str | None, every: bool, accept_current: str | None, foreground: bool, fresh: bool
+    where: Path,
+    *,
+    feature: str | None = None,
+    every: bool = False,
+    accept_current: str | None = None,
+    foreground: Callable[[StartReport], None] | None = None,
 ) -> StartReport:
+    """Stop, and start with the phase read anew from HEAD; arguments and errors as for `start`.
+
+    What would keep it from starting is found before the running guardian is stopped.
+    """
+    from kitty_guardian.watch.session import check_request
+
+    request = StartRequest(feature, every, accept_current, fresh=True)
     worktree = find_worktree(where)
     require_project(worktree)
-    request = {"feature": feature, "every": every, "accept_current": accept_current, "fresh": fresh}
+    check_request(worktree, request)
+    stop(where, reason="restart")
+    return _start(where, request, foreground)
+
+
+def _start(where: Path, request: StartRequest, foreground: Callable[[StartReport], None] | None) -> StartReport:
+    worktree = find_worktree(where)
+    require_project(worktree)
     state = worktree.state.guardian
     with holding(Path(state.start_lock), timeout=_START_SECONDS):
         if is_held(Path(state.lock)):
             return StartReport(already_running=True, status=status(where))
-        if not foreground:
+        if foreground is None:
             return _report(_spawn(worktree, request))
     from kitty_guardian.watch.daemon import serve
-    from kitty_guardian.watch.session import StartRequest
 
     said: list[Mapping[str, Any]] = []
-    serve(worktree.root, StartRequest(**request), said.append)  # type: ignore[arg-type]  # one dict, typed there
+
+    def tell(message: Mapping[str, Any]) -> None:
+        said.append(message)
+        if "status" in message:
+            foreground(_report(message))
+
+    serve(worktree.root, request, tell)
+    if said[0].get("running"):  # somebody else was faster
+        return StartReport(already_running=True, status=status(where))
     return _report(said[0])
 
 
-def _spawn(worktree: Worktree, request: Mapping[str, Any]) -> Mapping[str, Any]:
+def _spawn(worktree: Worktree, request: StartRequest) -> Mapping[str, Any]:
     """Start the process, detached from ours, and wait for its one line."""
     from kitty_guardian.watch.daemon import rotate
 
@@ -170,7 +191,7 @@ def _spawn(worktree: Worktree, request: Mapping[str, Any]) -> Mapping[str, Any]:
         # lies in the current directory and in PYTHONPATH out of a process that enforces.
         command = [sys.executable, "-I", "-m", "kitty_guardian.watch.daemon", os.fspath(worktree.root)]
         with subprocess.Popen(
-            ["/bin/sh", "-c", '"$@" &', "sh", *command, json.dumps(request)],
+            ["/bin/sh", "-c", '"$@" &', "sh", *command, json.dumps(attrs.asdict(request))],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, cwd="/", start_new_session=True,
         ) as process:  # fmt: skip
             line = process.stdout.readline() if process.stdout is not None else b""

@@ -18,7 +18,8 @@ import attrs
 
 from kitty_guardian.errors import InvalidValueError, NothingProtectedError, PolicyError
 from kitty_guardian.model.phases import Phase
-from kitty_guardian.project.binding import bind
+from kitty_guardian.model.reports import PhaseReport
+from kitty_guardian.project.binding import Binding, bind
 from kitty_guardian.project.features import read_features
 from kitty_guardian.project.pins import Adoption, AdoptionError
 from kitty_guardian.project.repository import Worktree
@@ -33,6 +34,7 @@ from kitty_guardian.watch.heads import Heads
 from kitty_guardian.watch.ignored import IgnoreRules
 from kitty_guardian.watch.quarantine import Quarantine
 from kitty_guardian.watch.record import LegalRecord
+from kitty_guardian.watch.request import StartRequest
 from kitty_guardian.watch.reserve import Reserve
 from kitty_guardian.watch.tree import Kind, WorkTree
 
@@ -41,23 +43,6 @@ _GRANTS = "grants"
 _STOPPED = "stopped"
 _YES = "yes"
 _GIT_SECONDS = 5.0
-
-
-@attrs.frozen
-class StartRequest:
-    """What `start` was asked for.
-
-    Attributes:
-        feature: The feature to bind to, or None.
-        every: Whether every unfinished feature is guarded.
-        accept_current: The reason for taking the tree as it is for legal, or None.
-        fresh: Whether the phase is read anew even if the last guardian crashed (`restart`).
-    """
-
-    feature: str | None = None
-    every: bool = False
-    accept_current: str | None = None
-    fresh: bool = False
 
 
 @attrs.frozen
@@ -184,13 +169,7 @@ class Session:
             )
             if asks_the_same:
                 return prior
-        reports = read_features(GitTree(self.worktree.git, head)) if head is not None else {}
-        feature, every = request.feature, request.every
-        if feature is None and not every and prior is not None:
-            every = prior.every
-            kept = [name for name in prior.bound if name in reports and not reports[name].finished]
-            feature = kept[0] if kept and not every else None
-        binding = bind(self.worktree, reports, feature=feature, every=every, branch=self.worktree.head_branch())
+        reports, binding, every = _bind(self.worktree, head, request, prior)
         adoption = Adoption(
             at=datetime.now(UTC),
             head=head,
@@ -425,6 +404,33 @@ class Session:
         self.audit.close()
         self.record.close()
         self.tree.close()
+
+
+def check_request(worktree: Worktree, request: StartRequest) -> None:
+    """Find what would refuse a start, without starting.
+
+    Raises:
+        PolicyError, UnknownFeatureError, UnboundFeatureError: It would be refused.
+    """
+    if (worktree.root / POLICY_PATH).is_file():
+        parse_policy(_text((worktree.root / POLICY_PATH).read_bytes()))
+    _bind(worktree, worktree.head_commit(), request, Adoption.read(worktree.state.guardian.adoption))
+
+
+def _bind(
+    worktree: Worktree, head: str | None, request: StartRequest, prior: Adoption | None
+) -> tuple[dict[str, PhaseReport], Binding, bool]:
+    """What HEAD holds, which features that binds, and whether every unfinished one is meant.
+
+    A work tree stays bound to what it was bound to unless something else is asked for.
+    """
+    reports = read_features(GitTree(worktree.git, head)) if head is not None else {}
+    feature, every = request.feature, request.every
+    if feature is None and not every and prior is not None:
+        every = prior.every
+        kept = [name for name in prior.bound if name in reports and not reports[name].finished]
+        feature = kept[0] if kept and not every else None
+    return reports, bind(worktree, reports, feature=feature, every=every, branch=worktree.head_branch()), every
 
 
 def actor() -> str:

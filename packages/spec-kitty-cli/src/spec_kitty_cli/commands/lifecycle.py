@@ -159,16 +159,25 @@ def _begin(
         raise click.UsageError("--feature and --all exclude each other", click.get_current_context())
     if foreground:
         console.talk("starting in the foreground; Ctrl-C stops it")
-    report = use_case(here(), feature=feature, every=every, accept_current=accept_current, foreground=foreground)
+    report = use_case(
+        here(),
+        feature=feature,
+        every=every,
+        accept_current=accept_current,
+        foreground=(lambda report: _show_begun(console, report, name)) if foreground else None,
+    )
+    if foreground and not report.already_running:
+        if not console.json:
+            console.show(f"{strong('stopped')}; this worktree is not guarded any more")
+        return
+    _show_begun(console, report, name)
+
+
+def _show_begun(console: Console, report: StartReport, name: str) -> None:
     if console.json:
         console.emit(name, _fields(report.status))
         for note in report.notes:
             console.talk(plain(note))
-        return
-    if foreground and not report.already_running:
-        _show_protected(console, report)
-        _show_changed(console, report)
-        console.show(f"{strong('stopped')}; this worktree is not guarded any more")
         return
     if report.already_running:
         console.show(strong("already running"))

@@ -56,9 +56,7 @@ class Story:
 
     def _begins(self) -> None:
         began = time.monotonic()
-        report = lifecycle.start(
-            self._stage.project, feature=FEATURE, every=False, accept_current=None, foreground=False
-        )
+        report = lifecycle.start(self._stage.project, feature=FEATURE, every=False, accept_current=None)
         status = report.status
         self._act("spec-kitty guardian start", f"{FEATURE} is in plan phase")
         self._claim(
