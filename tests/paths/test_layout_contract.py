@@ -46,7 +46,6 @@ SCOPED = [
 # name, below the git directory it belongs to, kind
 REPOSITORY = [
     ("events", "spec-kitty/events.db", "database", 0o600),
-    ("attested", "spec-kitty/attested", "file", 0o600),
 ]
 WORKTREE = [
     ("guardian.directory", "spec-kitty/guardian", "directory", 0o700),

@@ -13,18 +13,8 @@ from kitty_guardian.project.repository import find_worktree
 from kitty_guardian.watch.audit import read_events
 from kitty_guardian.watch.request import StartRequest
 from kitty_guardian.watch.session import Session
-from support.guarded import FEATURE, session
+from support.guarded import FEATURE, Clock, session
 from support.repositories import Repository
-
-
-@attrs.define
-class Clock:
-    """Seconds that pass only when a test says so."""
-
-    now: float = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @attrs.define
@@ -39,7 +29,7 @@ class Held:
 
     repository: Repository
     session: Session
-    clock: Clock = attrs.field(factory=Clock)
+    clock: Clock
 
     def look(self) -> None:
         """What the daemon does when files have changed."""
@@ -75,10 +65,9 @@ class Held:
 @contextmanager
 def held(repository: Repository, *, feature: str | None = FEATURE, reason: str | None = None) -> Iterator[Held]:
     """Guard a repository for the time of a block."""
-    with session(repository, request=StartRequest(feature=feature, accept_current=reason)) as opened:
-        holder = Held(repository, opened)
-        opened.guard._clock = holder.clock
-        opened.git._clock = holder.clock
+    clock = Clock()
+    with session(repository, request=StartRequest(feature=feature, accept_current=reason), clock=clock) as opened:
+        holder = Held(repository, opened, clock)
         opened.git._quiet_since = float("-inf")
         yield holder
 

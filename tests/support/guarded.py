@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import attrs
+
 from kitty_guardian.errors import GuardianError
 from kitty_guardian.project.repository import find_worktree
 from kitty_guardian.watch import lifecycle
@@ -97,10 +99,22 @@ def guarded(repository: Repository, *, feature: str | None = FEATURE) -> Iterato
             raise
 
 
+@attrs.define
+class Clock:
+    """Seconds that pass only when a test says so."""
+
+    now: float = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 @contextmanager
-def session(repository: Repository, *, request: StartRequest | None = None) -> Iterator[Session]:
+def session(
+    repository: Repository, *, request: StartRequest | None = None, clock: Callable[[], float] = time.monotonic
+) -> Iterator[Session]:
     """A guard without a process: the test calls `scan` and `tick` itself."""
-    opened = Session(find_worktree(repository.path), request or StartRequest(feature=FEATURE))
+    opened = Session(find_worktree(repository.path), request or StartRequest(feature=FEATURE), clock)
     try:
         opened.begin()
         yield opened

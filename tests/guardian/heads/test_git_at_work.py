@@ -12,8 +12,8 @@ import pytest
 
 from kitty_guardian.project.repository import find_worktree
 from kitty_guardian.watch.gitwork import GitWork
-from support.following import Clock, held, mate_of, worktree_git_dir
-from support.guarded import eventually, guarded, legal_again, snapshot
+from support.following import held, mate_of, worktree_git_dir
+from support.guarded import Clock, eventually, guarded, legal_again, snapshot
 from support.repositories import Repository
 
 LEGAL = "print('legal')\n"

@@ -92,8 +92,8 @@ def _symlink_turned(root: Path) -> None:
 
 
 def _symlink_became_file(root: Path) -> None:
-    (root / "src/link.py").unlink()
-    (root / "src/link.py").write_text("evil\n")
+    (root / "draft").write_text("evil\n")
+    (root / "draft").rename(root / "src/link.py")
 
 
 def _file_became_folder(root: Path) -> None:

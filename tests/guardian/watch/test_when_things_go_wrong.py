@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,8 +14,8 @@ from kitty_guardian.errors import GuardianError
 from kitty_guardian.project.repository import find_worktree
 from kitty_guardian.watch import lifecycle, quarantine, swap
 from kitty_guardian.watch.audit import read_events
-from kitty_guardian.watch.guard import Guard
 from support.guarded import (
+    Clock,
     bytes_of,
     eventually,
     guarded,
@@ -61,22 +60,6 @@ def _fill(place: Path) -> None:
         write()
 
 
-class Clock:
-    """Seconds that pass when they are told to."""
-
-    def __init__(self) -> None:
-        self.now = time.monotonic()
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def _set_clock(guard: Guard) -> Clock:
-    clock = Clock()
-    guard._clock = clock
-    return clock
-
-
 @needs_root
 def test_on_a_full_disk_the_reserve_brings_the_legal_bytes_back(tmp_path: Path) -> None:
     with small_file_system(tmp_path / "small", 24) as place:
@@ -98,8 +81,8 @@ def test_what_cannot_be_made_legal_stays_is_told_and_is_retried(tmp_path: Path) 
         repository = project(place / "work")
         repository.write("src/huge.bin", os.urandom(5 << 20))
         before = snapshot(repository.path / "src")
-        with session(repository) as opened:
-            clock = _set_clock(opened.guard)
+        clock = Clock()
+        with session(repository, clock=clock) as opened:
             (repository.path / "src/huge.bin").write_bytes(b"evil")
             _fill(place)
             opened.guard.scan()
@@ -117,8 +100,8 @@ def test_what_cannot_be_made_legal_stays_is_told_and_is_retried(tmp_path: Path) 
 
 def test_a_storm_is_slowed_to_one_revert_a_second_and_told(planned: Repository) -> None:
     source = planned.path / "src/app.py"
-    with session(planned) as opened:
-        clock = _set_clock(opened.guard)
+    clock = Clock()
+    with session(planned, clock=clock) as opened:
         for number in range(25):
             source.write_text(f"evil {number}\n")
             opened.guard.examine("src/app.py")

@@ -80,7 +80,6 @@ STATE = _by_name(
 # Below the git directory that all worktrees of a repository share.
 REPOSITORY = _by_name(
     Row("events", "spec-kitty/events.db", Kind.DATABASE),
-    Row("attested", "spec-kitty/attested", Kind.FILE),
 )
 
 # Below one worktree's own git directory.

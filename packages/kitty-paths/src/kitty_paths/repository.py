@@ -129,11 +129,6 @@ class RepositoryState:
         return surface_below(self.common_dir, LAYOUT, layout.REPOSITORY["events"])
 
     @property
-    def attested(self) -> Surface:
-        """The record of commits that passed the commit rule."""
-        return surface_below(self.common_dir, LAYOUT, layout.REPOSITORY["attested"])
-
-    @property
     def guardian(self) -> GuardianState:
         """What this worktree's guardian keeps."""
         return GuardianState(self.git_dir, LAYOUT)

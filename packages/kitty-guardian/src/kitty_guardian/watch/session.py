@@ -9,7 +9,8 @@ import errno
 import getpass
 import json
 import os
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from kitty_guardian.rules.situation import FeatureState, Situation
 from kitty_guardian.watch.audit import AuditTrail, EventType
 from kitty_guardian.watch.gitwork import GitWork
 from kitty_guardian.watch.grants import Grant, dump_grants, load_grants, still_holding
-from kitty_guardian.watch.guard import Change, Guard
+from kitty_guardian.watch.guard import Guard
 from kitty_guardian.watch.heads import Heads
 from kitty_guardian.watch.ignored import IgnoreRules
 from kitty_guardian.watch.quarantine import Quarantine
@@ -37,6 +38,7 @@ from kitty_guardian.watch.record import LegalRecord
 from kitty_guardian.watch.request import StartRequest
 from kitty_guardian.watch.reserve import Reserve
 from kitty_guardian.watch.tree import Kind, WorkTree
+from kitty_guardian.watch.violations import Change
 
 _SITUATION = "situation"
 _GRANTS = "grants"
@@ -64,12 +66,13 @@ class Session:
     Args:
         worktree: The work tree to hold.
         request: What was asked for.
+        clock: Seconds, monotonic.
 
     Raises:
         GuardianError: The policy, the feature or the project cannot be used; nothing was changed.
     """
 
-    def __init__(self, worktree: Worktree, request: StartRequest) -> None:
+    def __init__(self, worktree: Worktree, request: StartRequest, clock: Callable[[], float] = time.monotonic) -> None:
         # A repository that makes git wait for ever (a FIFO for a HEAD, say) must not hold up the worker.
         self.worktree = worktree = attrs.evolve(worktree, patience=_GIT_SECONDS)
         self.request = request
@@ -80,7 +83,7 @@ class Session:
         self.notes: list[str] = []
         self.audit = AuditTrail(Path(self.state.violations))
         self.quarantine = Quarantine(Path(self.state.quarantine), Path(self.state.journal), self.tree, self.record)
-        self.git = GitWork(worktree)
+        self.git = GitWork(worktree, clock)
         self._ignore = IgnoreRules(worktree.git, Path(self.state.stage) / "ignored")
         self.heads = Heads(worktree, self.git, self.record, self._ignore)
         self._first = self.record.fact(_SITUATION) is None
@@ -104,6 +107,7 @@ class Session:
             git=self.git,
             reserve=self._reserve,
             situation=self._situation(),
+            clock=clock,
         )
         self._policy_seen = b""
         self._due: float | None = None
@@ -122,7 +126,7 @@ class Session:
         else:
             self.heads.load()
             previous = self._remembered_situation()
-            self.guard.boundaries = frozenset(json.loads(self.record.fact("boundaries") or "[]"))
+            self.guard.exemptions.boundaries = frozenset(json.loads(self.record.fact("boundaries") or "[]"))
         self.guard.adopt(previous)
         self._remember()
         changes = self.guard.after_downtime(self._catch_up)
@@ -217,7 +221,7 @@ class Session:
             ),
         )
         self.record.remember(_GRANTS, dump_grants(self.grants))
-        self.record.remember("boundaries", json.dumps(sorted(self.guard.boundaries)))
+        self.record.remember("boundaries", json.dumps(sorted(self.guard.exemptions.boundaries)))
 
     def _remembered_situation(self) -> Situation:
         told = json.loads(self.record.fact(_SITUATION) or "{}")
