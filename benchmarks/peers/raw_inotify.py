@@ -1,9 +1,10 @@
 """The floor for reverts: one thread, one inotify queue, three renames, and nothing else a guardian must do.
 
-Run by `benchmarks/reverts.py` as `raw_inotify.py DIRECTORY AWAY`: holds every file below DIRECTORY to its bytes and mode
-at the start, moves what differs or is new to the directory AWAY on the same file system (detect, stage the legal bytes,
-RENAME_EXCHANGE, the written inode stays in AWAY). No journal, no fsync, no rules, no git, no rescan, no audit: it shows
-what the kernel and Python cost, not something that anybody should use. Says `ready` and ends with its standard input.
+Run by `benchmarks/reverts.py` as `raw_inotify.py DIRECTORY AWAY`: holds every file below DIRECTORY to its bytes and
+mode at the start, moves what differs or is new to the directory AWAY on the same file system (detect, stage the legal
+bytes, RENAME_EXCHANGE, the written inode stays in AWAY). No journal, no fsync, no rules, no git, no rescan, no audit:
+it shows what the kernel and Python cost, not something that anybody should use. Says `ready` and ends with its standard
+input.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ import shutil
 import stat
 import struct
 import sys
+from pathlib import Path
 
-_MODIFY, _ATTRIB, _CLOSE_WRITE, _MOVED_FROM, _MOVED_TO = 0x2, 0x4, 0x8, 0x40, 0x80
+_ATTRIB, _CLOSE_WRITE, _MOVED_FROM, _MOVED_TO = 0x4, 0x8, 0x40, 0x80
 _CREATE, _DELETE, _ONLYDIR, _OVERFLOW = 0x100, 0x200, 0x0100_0000, 0x4000
 _MASK = _ATTRIB | _CLOSE_WRITE | _MOVED_FROM | _MOVED_TO | _CREATE | _DELETE | _ONLYDIR
 _HEAD = struct.Struct("iIII")
@@ -51,9 +53,8 @@ class Floor:
             self._places[_libc.inotify_add_watch(self.fd, os.fsencode(place), _MASK)] = place
             for name in names:
                 path = f"{place}/{name}"
-                with open(path, "rb") as file:
-                    st = os.fstat(file.fileno())
-                    self._legal[path] = (file.read(), stat.S_IMODE(st.st_mode))
+                st = os.lstat(path)
+                self._legal[path] = (Path(path).read_bytes(), stat.S_IMODE(st.st_mode))
                 self._seen[path] = _signature(st)
 
     def handle(self) -> None:
@@ -79,7 +80,7 @@ class Floor:
         if legal is None:
             if st is not None:
                 self._count += 1
-                os.rename(path, f"{self._away}/{self._count}")
+                _rename(path, f"{self._away}/{self._count}", _NOREPLACE)
         elif st is None or self._seen[path] != _signature(st):
             self._count += 1
             slot = f"{self._away}/{self._count}"
