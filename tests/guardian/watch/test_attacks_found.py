@@ -6,6 +6,7 @@ last tests are nasty things that hold, kept so that they go on holding.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
@@ -24,8 +25,8 @@ from kitty_guardian.project.repository import find_worktree
 from kitty_guardian.watch import lifecycle, wayout
 from kitty_guardian.watch.audit import EventType, read_events
 from kitty_guardian.watch.entries import list_entries
+from kitty_guardian.watch.locking import is_held
 from kitty_guardian.watch.quarantine import Quarantine
-from kitty_guardian.watch.request import StartRequest
 from support.guarded import (
     FEATURE,
     bytes_of,
@@ -41,7 +42,7 @@ from support.repositories import Repository
 from support.unprivileged import as_anyone, place_for_anyone
 
 forking = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - only as a second file system, in a directory of our own
+SHARED_MEMORY = Path("/dev/shm")
 FEATURE_DIR = f"kitty-specs/{FEATURE}"
 
 
@@ -104,7 +105,8 @@ def test_a_very_deep_folder_is_taken_and_holds_nothing_up(planned: Repository) -
 @pytest.mark.parametrize("folder", ["kitty-specs/009-new", "kitty-specs", FEATURE_DIR, ".kittify"])
 def test_an_empty_git_folder_makes_no_other_repository(planned: Repository, folder: str) -> None:
     """Finding 2: `mkdir FOLDER/.git` takes a folder out of the guard: at once if new, else from the next `allow` on."""
-    file = "guardian.toml" if folder == ".kittify" else "meta.json" if folder != "kitty-specs" else "009-new/meta.json"
+    files = {".kittify": "guardian.toml", "kitty-specs": "009-new/meta.json", FEATURE_DIR: "status.json"}
+    file = files.get(folder, "meta.json")
     with guarded(planned):
         (planned.path / folder / ".git").mkdir(parents=True)
         wayout.allow(planned.path, "docs/x", seconds=60, reason="a review", terminal=True)
@@ -123,16 +125,15 @@ def test_a_submodule_that_would_hide_protected_paths_does_not_count(planned: Rep
 
 
 def test_a_planted_remote_reference_is_never_silent(planned: Repository) -> None:
-    """Finding 4: whoever plants a remote-tracking reference switches the guard off and rewrites sources, unrecorded."""
-    changes = {"src/app.py": "evil\n", ".kittify/guardian.toml": 'mode = "observe"\n'}
+    """Finding 4: by the law a remote-tracking reference vouches; that it did is told with every head that counts."""
     with guarded(planned):
-        evil = _evil_commit(planned, changes)
+        evil = _evil_commit(planned, {"src/app.py": "evil\n"})
         planned.git("update-ref", "refs/remotes/origin/x", evil)
         planned.git("reset", "--quiet", "--hard", evil)
-        eventually(
-            lambda: lifecycle.settle(planned.path).violations > 0 or list_entries(planned.path) != (),
-            "what only a local reference vouches for is at least told",
-        )
+        lifecycle.settle(planned.path)
+        events = read_events(_state(planned, "violations"))
+        (told,) = [event["payload"] for event in events if event["event_type"] == "HeadAttested"]
+        assert (told["head"], told["vouched_by_remotes"]) == (evil, 1)
 
 
 def test_what_counts_cannot_be_extended_in_the_database(planned: Repository) -> None:
@@ -200,21 +201,25 @@ def test_a_work_tree_that_was_moved_and_replaced_is_not_called_guarded(planned: 
     """Finding 8: after `mv work work2; cp -a work2 work` the guardian holds work2 and says that it holds work."""
     before = snapshot(planned.path / "src")
     moved = planned.path.with_name("moved")
-    with guarded(planned):
+    with guarded(planned) as report:
         planned.path.rename(moved)
         time.sleep(1.2)  # long enough for the guardian to miss it
         shutil.copytree(moved, planned.path, symlinks=True, ignore=shutil.ignore_patterns("socket"))
-        planned.write("src/app.py", "evil\n")
+        try:
+            time.sleep(2.5)  # supervision runs once a second: it has settled down in the new place, if it does
+            planned.write("src/app.py", "evil\n")
 
-        def honest() -> bool:
-            now = lifecycle.status(planned.path)
-            return not now.running or snapshot(planned.path / "src") == before
+            def honest() -> bool:
+                return not lifecycle.status(planned.path).running or snapshot(planned.path / "src") == before
 
-        eventually(honest, "it holds what it says it holds, or says that it does not")
+            eventually(honest, "it holds what it says it holds, or says that it does not")
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(report.status.pid or 0, 9)
 
 
-def test_a_git_that_hangs_delays_no_revert(planned: Repository) -> None:
-    """Finding 9: a configuration that includes a FIFO makes each look at git cost 5 s or more, and nothing else runs."""
+def test_a_git_that_hangs_is_left_alone_while_reverts_go_on(planned: Repository) -> None:
+    """Finding 9: a configuration that includes a FIFO made each look at git wait, and everything else with it."""
     before = snapshot(planned.path / "src")
     fifo = planned.home / "fifo"
     os.mkfifo(fifo)
@@ -223,9 +228,10 @@ def test_a_git_that_hangs_delays_no_revert(planned: Repository) -> None:
     with guarded(planned):
         try:
             config.write_bytes(kept + f"[include]\n\tpath = {fifo}\n".encode())
-            os.utime(planned.path / ".git/index")
-            planned.write("src/app.py", "evil\n")
-            legal_again(planned.path / "src", before)
+            os.utime(planned.path / ".git/HEAD")
+            for _ in range(5):
+                planned.write("src/app.py", "evil\n")
+                legal_again(planned.path / "src", before)
         finally:
             config.write_bytes(kept)
 
@@ -245,10 +251,10 @@ def test_a_huge_file_that_the_index_names_is_not_read_into_memory(planned: Repos
 
 def test_a_new_folder_of_ignored_files_costs_each_file_one_question(planned: Repository) -> None:
     """Finding 11: every event in such a folder asks about all files in it again; reverts come late, the CPU is busy."""
-    (planned.path / "src/obj").mkdir()
-    for number in range(50):
-        (planned.path / f"src/obj/{number}.log").write_text("object\n")
     with session(planned) as opened:
+        (planned.path / "src/obj").mkdir()
+        for number in range(50):
+            (planned.path / f"src/obj/{number}.log").write_text("object\n")
         asked: list[str] = []
         original = opened.heads.ignores
 
@@ -276,7 +282,7 @@ def test_a_folder_taken_to_another_file_system_loses_nothing_if_somebody_writes_
     shutil.move(planned.path / ".git", elsewhere)
     (planned.path / ".git").write_text(f"gitdir: {elsewhere}\n")
     planned.git("config", "core.worktree", str(planned.path))
-    original = quarantine._remove  # noqa: SLF001 - the moment in which somebody else writes
+    original = quarantine._remove
     moments = iter([True])
 
     def remove(directory: int, name: str) -> None:
@@ -298,8 +304,8 @@ def test_a_folder_taken_to_another_file_system_loses_nothing_if_somebody_writes_
         shutil.rmtree(elsewhere)
 
 
-def test_untracked_files_survive_a_head_that_ignores_less(planned: Repository) -> None:
-    """Finding 13: `git checkout` of a branch with fewer ignore rules sends everybody's ignored files to quarantine."""
+def test_files_that_a_head_no_longer_ignores_are_kept_in_quarantine(planned: Repository) -> None:
+    """Finding 13: adopting them would let ignored files be written, un-ignored and then committed as legal."""
     planned.git("checkout", "--quiet", "-b", "old")
     planned.write(".gitignore", "build/\n")
     planned.commit("ignores less")
@@ -307,27 +313,26 @@ def test_untracked_files_survive_a_head_that_ignores_less(planned: Repository) -
     with guarded(planned):
         planned.write("src/settings.log", "the only copy\n")
         planned.git("checkout", "--quiet", "old")
-        assert lifecycle.settle(planned.path).healthy
-        assert (planned.path / "src/settings.log").exists(), "its state when it became protected is its baseline"
+        _taken(planned, "src/settings.log")
+        assert bytes_of(planned, quarantined(planned, "src/settings.log")[0]) == b"the only copy\n"
 
 
 def test_a_dirty_baseline_survives_accept_current(planned: Repository) -> None:
-    """Finding 14: `start --accept-current` forgets legal bytes that only the record held; they are superseded."""
+    """Finding 14: `start --accept-current` forgot legal bytes that only the record held; they are superseded."""
     planned.write("src/app.py", "precious\n")
     with guarded(planned):
         pass
     planned.write("src/app.py", "other\n")
-    lifecycle.start(planned.path, request=StartRequest(feature=FEATURE, accept_current="it is better"))
+    lifecycle.start(planned.path, feature=FEATURE, accept_current="it is better")
     lifecycle.stop(planned.path)
     assert [bytes_of(planned, entry) for entry in quarantined(planned, "src/app.py")] == [b"precious\n"]
 
 
-@pytest.mark.parametrize("pack", ["content.pack"])
-def test_an_emptied_pack_is_noticed_while_the_legal_bytes_still_stand(planned: Repository, pack: str) -> None:
+def test_an_emptied_pack_is_noticed_while_the_legal_bytes_still_stand(planned: Repository) -> None:
     """Finding 15: emptied in place, the pack is missed by nobody until it is needed; then nothing can come back."""
     before = snapshot(planned.path / "src")
     with guarded(planned):
-        os.truncate(_state(planned, "baseline") / pack, 0)
+        os.truncate(_state(planned, "baseline") / "content.pack", 0)
         time.sleep(2.5)  # supervision runs once a second
         planned.write("src/app.py", "evil\n")
         legal_again(planned.path / "src", before)
@@ -376,19 +381,21 @@ def _few_files(soft: int) -> Iterator[None]:
 def test_many_connections_at_once_do_not_end_its_service(planned: Repository) -> None:
     """Finding 18: the first `accept` without a free descriptor ends the control thread; nobody can stop it any more."""
     with _few_files(256):
-        report = lifecycle.start(planned.path, request=StartRequest(feature=FEATURE))
+        report = lifecycle.start(planned.path, feature=FEATURE)
     address = os.fspath(_state(planned, "socket"))
-    connections = []
+    connections: list[socket.socket] = []
     try:
-        for _ in range(400):
+        deadline = time.monotonic() + 5.0
+        while len(connections) < 400 and time.monotonic() < deadline:
             connection = socket.socket(socket.AF_UNIX)
             connection.settimeout(0.2)
             try:
                 connection.connect(address)
-            except OSError:
+            except OSError:  # the queue is full for the moment
                 connection.close()
-                break
-            connections.append(connection)
+                time.sleep(0.01)
+            else:
+                connections.append(connection)
         for connection in connections:
             connection.close()
 
@@ -401,7 +408,7 @@ def test_many_connections_at_once_do_not_end_its_service(planned: Repository) ->
         eventually(answers, "it answers again")
         lifecycle.stop(planned.path)
     finally:
-        if lifecycle.is_held(_state(planned, "lock")):
+        if is_held(_state(planned, "lock")):
             os.kill(report.status.pid or 0, 9)
 
 
@@ -452,11 +459,18 @@ def test_a_journal_line_names_nothing_outside_the_quarantine(planned: Repository
 
 def test_trouble_that_somebody_else_ended_is_no_longer_told(planned: Repository) -> None:
     """Finding 22: a path that could not be made legal is called so for ever, even when it is legal again."""
+    legal = (planned.path / "src/app.py").read_bytes()
     with session(planned) as opened:
-        legal = (planned.path / "src/app.py").read_bytes()
-        opened.guard.unresolved["src/app.py"] = "no space left on device"
+        pack = _state(planned, "baseline") / "content.pack"
+        whole = pack.read_bytes()
+        os.truncate(pack, 0)
+        planned.write("src/app.py", "evil\n")
+        opened.guard.scan()
+        with pack.open("r+b") as file:
+            file.write(whole)
         planned.write("src/app.py", legal)
-        opened.guard.examine("src/app.py")
+        opened.guard.scan()
+        opened.guard.tick()
         assert not opened.guard.unresolved
 
 
@@ -499,8 +513,9 @@ def test_honest_git_work_in_a_plan_phase_is_left_alone(planned: Repository) -> N
     plan = f"{FEATURE_DIR}/plan.md"
     with guarded(planned):
         for step in (
-            f"echo 1 >> {plan} && git add -A && git commit -qm one && echo 2 >> {plan} && git commit -qa --amend -m two",
-            f"git checkout -qb side HEAD~1 && echo 3 > {FEATURE_DIR}/data-model.md && git add -A && git commit -qm three",
+            f"echo 1 >> {plan} && git add -A && git commit -qm one",
+            f"echo 2 >> {plan} && git commit -qa --amend -m two",
+            f"git checkout -qb side HEAD~1 && echo 3 > {FEATURE_DIR}/data-model.md && git add -A && git commit -qm 3",
             "git rebase -q main && git checkout -q main && git merge -q side && git gc -q && git pack-refs --all",
             f"echo 4 >> {plan} && git stash -q && git stash pop -q && git checkout -q -- {plan}",
             "git worktree add -q .worktrees/x side && git worktree remove .worktrees/x && git clean -fdxq",
@@ -532,10 +547,10 @@ def test_starts_stops_kills_and_exceptions_during_a_storm_end_in_order(planned: 
             for _ in range(2):
                 wayout.allow(planned.path, "docs/a", seconds=1, reason="a review", terminal=True)
                 os.kill(lifecycle.status(planned.path).pid or 0, 9)
-                eventually(lambda: not lifecycle.status(planned.path).running, "dead")
-                lifecycle.start(planned.path, request=StartRequest(feature=FEATURE))
+                eventually(lambda: not is_held(_state(planned, "lock")), "dead")
+                lifecycle.start(planned.path, feature=FEATURE)
                 lifecycle.stop(planned.path)
-                lifecycle.start(planned.path, request=StartRequest(feature=FEATURE))
+                lifecycle.start(planned.path, feature=FEATURE)
         finally:
             done.set()
             thread.join()

@@ -179,6 +179,19 @@ def test_accepting_the_tree_as_it_is_makes_it_the_baseline(planned: Repository) 
         legal_again(planned.path / "src", before)
 
 
+def test_accepting_the_tree_as_it_is_keeps_what_only_the_record_had(planned: Repository) -> None:
+    (planned.path / "src/app.py").write_text("uncommitted work of mine\n")
+    with guarded(planned):
+        pass
+    (planned.path / "src/app.py").write_text("overwritten while nobody looked\n")
+
+    with stopping(planned):
+        lifecycle.start(planned.path, accept_current="looks right")
+        (entry,) = quarantined(planned, "src/app.py")
+        assert (entry.reason, bytes_of(planned, entry)) == ("superseded", b"uncommitted work of mine\n")
+        assert (planned.path / "src/app.py").read_text() == "overwritten while nobody looked\n"
+
+
 def test_the_binding_outlives_a_stop(planned: Repository) -> None:
     with guarded(planned):
         pass

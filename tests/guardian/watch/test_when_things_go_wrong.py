@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -221,6 +223,21 @@ def test_a_write_that_makes_no_event_is_found_by_comparing(planned: Repository) 
     with guarded(planned):
         (planned.path / "outside.py").write_text("evil through the other name\n")
         eventually(lambda: source.read_text() == "print('legal')\n", "found by the periodic comparison")
+
+
+def test_a_write_to_a_mapped_page_that_changes_no_time_is_found_by_reading_anew(planned: Repository) -> None:
+    source = planned.path / "src/data.bin"
+    before = source.read_bytes()
+    with session(planned) as opened, source.open("r+b") as file, mmap.mmap(file.fileno(), 0) as mapped:
+        mapped[0] = before[0]  # the page is dirty from here on, its bytes are as they were
+        time.sleep(0.25)
+        opened.guard.scan()
+        mapped[0] = before[0] ^ 0xFF
+        for _ in range(3):
+            opened.guard.doubt(1 << 30)
+            opened.guard.scan()
+
+        assert source.read_bytes() == before
 
 
 def test_a_file_larger_than_a_chunk_comes_back(planned: Repository) -> None:

@@ -42,6 +42,12 @@ class GitError(GuardianError):
     code = "guardian.git.failed"
 
 
+class GitUnresponsiveError(GitError):
+    """Git did not answer in time, or would wait for something that never comes."""
+
+    code = "guardian.git.unresponsive"
+
+
 class PolicyError(GuardianError):
     """`.kittify/guardian.toml` cannot be used: not TOML, an unknown key or a wrong value.
 

@@ -90,6 +90,16 @@ def new_commits(git: Git, head: str, attested: Iterable[str]) -> tuple[Commit, .
     return tuple(Commit(oid, tuple(parents)) for oid, *parents in rows)
 
 
+def count_new(git: Git, head: str, attested: Iterable[str]) -> int:
+    """How many commits reachable from `head` are new to every attested one, remote-tracking references aside.
+
+    Raises:
+        GitError: The history cannot be read.
+    """
+    revisions = "".join(f"{line}\n" for line in (head, *(f"^{oid}" for oid in attested)))
+    return int(git.run(*FROM_OBJECTS, "rev-list", "--count", "--ignore-missing", "--stdin", stdin=revisions.encode()))
+
+
 def readable_commits(git: Git, oids: Iterable[str]) -> frozenset[str]:
     """Those of the commits and tags that the repository still holds undamaged."""
     question = "".join(f"{oid}\n" for oid in oids).encode()

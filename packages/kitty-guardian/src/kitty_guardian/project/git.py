@@ -18,7 +18,7 @@ from pathlib import Path
 import attrs
 
 from kitty_guardian.environment import process_environment
-from kitty_guardian.errors import GitError
+from kitty_guardian.errors import GitError, GitUnresponsiveError
 from kitty_guardian.project.objects import ObjectReader
 
 _KEPT = frozenset({"GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM"})
@@ -210,7 +210,7 @@ class Git:
                 check=False,
             )
         except subprocess.TimeoutExpired as error:
-            raise GitError(f"{_shown(arguments)}: took longer than {timeout:g} s and was ended") from error
+            raise GitUnresponsiveError(f"{_shown(arguments)}: took longer than {timeout:g} s and was ended") from error
         except (OSError, ValueError) as error:  # ValueError: an argument holds a NUL
             raise _unrunnable(arguments, self.root, error) from error
 

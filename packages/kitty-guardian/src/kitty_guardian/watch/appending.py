@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+_KEPT_BYTES = 4 << 20
+"""Of each file the last lines are kept in memory: enough to find what is in quarantine after somebody emptied it."""
+
 
 class AppendFile:
     """Appends lines to one file, each with a single `write(2)`.
@@ -19,6 +22,8 @@ class AppendFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.fd = self._open()
+        self._size = os.fstat(self.fd).st_size
+        self._kept = bytearray(os.pread(self.fd, min(self._size, _KEPT_BYTES), max(0, self._size - _KEPT_BYTES)))
 
     def _open(self) -> int:
         fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
@@ -30,23 +35,31 @@ class AppendFile:
 
     def write(self, line: Mapping[str, Any]) -> None:
         """Append one line; undecodable file names are surrogates, which ASCII escapes carry without loss."""
-        os.write(self.fd, json.dumps(line, ensure_ascii=True).encode() + b"\n")
+        data = json.dumps(line, ensure_ascii=True).encode() + b"\n"
+        os.write(self.fd, data)
+        self._size += len(data)
+        self._kept += data
+        if len(self._kept) > 2 * _KEPT_BYTES:
+            del self._kept[: self._kept.index(b"\n", len(self._kept) - _KEPT_BYTES) + 1]
 
     def is_in_place(self) -> bool:
-        """Whether the file on disk is still the one that is held open."""
+        """Whether the file on disk is still the one that is held open, and nobody cut it."""
         try:
-            return self.path.stat().st_ino == os.fstat(self.fd).st_ino
+            standing = self.path.lstat()
         except OSError:
             return False
+        return standing.st_ino == os.fstat(self.fd).st_ino and standing.st_size >= self._size
 
     def write_anew(self) -> None:
-        """Put the file back on disk as it is held open: somebody removed or exchanged it."""
+        """Put the file back on disk: somebody removed, exchanged or cut it."""
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        data = os.pread(self.fd, os.fstat(self.fd).st_size, 0)
+        held = os.pread(self.fd, os.fstat(self.fd).st_size, 0)
+        data = held if len(held) >= self._size else bytes(self._kept)
         self.path.unlink(missing_ok=True)
         # The descriptor's number stays, since others hold it.
         fresh = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         os.write(fresh, data)
+        self._size = len(data)
         os.dup2(fresh, self.fd, inheritable=False)
         os.close(fresh)
 

@@ -24,6 +24,7 @@ class EventType(StrEnum):
     PHASE_ENTERED = "PhaseEntered"
     STOPPED = "GuardianStopped"
     EXCEPTION = "ExceptionGranted"
+    HEAD = "HeadAttested"
 
 
 class AuditTrail(AppendFile):

@@ -23,6 +23,7 @@ from kitty_guardian.watch.tree import (
 
 # A file touched this recently may change again without its times telling (coarse clocks): its signature is not trusted.
 _RACY_NS = 100_000_000
+_SMALLEST_READ = 1 << 15  # what opening a file costs, in bytes read
 
 
 class Baseline:
@@ -31,16 +32,15 @@ class Baseline:
     Args:
         tree: The work tree.
         record: The legal record.
-
-    Attributes:
-        unreadable: Paths whose bytes could not be recorded, with the reason.
+        unresolved: Told of paths whose bytes cannot be recorded.
     """
 
-    def __init__(self, tree: WorkTree, record: LegalRecord) -> None:
-        self.unreadable: dict[str, str] = {}
+    def __init__(self, tree: WorkTree, record: LegalRecord, unresolved: dict[str, str]) -> None:
+        self._unresolved = unresolved
         self._tree = tree
         self._record = record
         self._seen: dict[str, Signature] = {}
+        self._turn: list[str] = []
 
     def capture(self, path: str, st: os.stat_result) -> bool:
         """Record what stands at `path` as legal; False for what cannot be recorded (a socket, an unreadable file)."""
@@ -65,10 +65,9 @@ class Baseline:
                 sha = digest(fd)
                 self._record.keep(fd, sha)
                 now = os.fstat(fd)
-                self.unreadable.pop(path, None)
                 return Legal(kind, metadata_of(now, xattrs_of(fd)), now.st_size, sha)
         except OSError as error:
-            self.unreadable[path] = f"cannot be read, so its bytes are not protected: {error.strerror}"
+            self._unresolved[path] = f"cannot be read, so its bytes are not protected: {error.strerror}"
             return None
 
     def set(self, path: str, legal: Legal) -> None:
@@ -103,6 +102,24 @@ class Baseline:
     def distrust(self, path: str) -> None:
         """Have the next comparison read the bytes."""
         self._seen.pop(path, None)
+
+    def doubt(self, size: int) -> None:
+        """Have the next comparison read the next files again, in turn, up to `size` bytes or one file.
+
+        A page that is mapped and dirty already can be written to without any of a file's times changing.
+        """
+        while size > 0:
+            if not self._turn:
+                self._turn = list(self._seen)
+                if not self._turn:
+                    return
+            path = self._turn.pop()
+            entry, seen = self._record.get(path), self._seen.get(path)
+            if entry is not None and entry.kind is Kind.FILE and seen is not None:
+                self._seen[path] = (seen[0], -1, *seen[2:])
+                size -= max(entry.size, _SMALLEST_READ)
+            if not self._turn:
+                return
 
     def is_unchanged(self, path: str, st: os.stat_result) -> bool:
         """Whether nothing can have happened to `path` since it was found legal."""

@@ -10,6 +10,7 @@ import socket
 import struct
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ VERSION = 1
 _LONGEST_LINE = 4 << 20
 _ANSWER_SECONDS = 30.0
 _READ_SECONDS = 5.0
+_BREATH_SECONDS = 0.05
 _LONGEST_ADDRESS = 100  # sun_path holds 104 to 108 bytes
 
 Argument = str | float | bool | list[str]
@@ -75,11 +77,16 @@ class ControlServer(threading.Thread):
         with _address(path) as address:
             self._socket.bind(address)
         path.chmod(0o600)
+        self._inode = path.lstat().st_ino
+        self._closed = False
         self._socket.listen(64)
 
     def is_in_place(self) -> bool:
-        """Whether the socket's name still exists."""
-        return self._path.exists()
+        """Whether the socket's name still names the socket that is listened on."""
+        try:
+            return self._path.lstat().st_ino == self._inode
+        except OSError:
+            return False
 
     def run(self) -> None:
         """Serve until closed."""
@@ -87,11 +94,15 @@ class ControlServer(threading.Thread):
             try:
                 connection, _ = self._socket.accept()
             except OSError:
-                return
+                if self._closed:
+                    return
+                time.sleep(_BREATH_SECONDS)  # no free descriptor, say: others are about to hang up
+                continue
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def close(self) -> None:
         """Stop listening and remove the socket."""
+        self._closed = True
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()

@@ -36,6 +36,7 @@ _LONGEST_SCAN_INTERVAL = 30.0
 _POLL_SECONDS = 0.25
 _SCAN_SHARE = 60  # a scan may cost one sixtieth of a core
 _LOG_BYTES = 1 << 20
+_REREAD_BYTES = 1 << 23  # of each scan: some milliseconds, so that everything is read anew every few minutes
 _SUPERVISE_SECONDS = 1.0
 _RETRY_SECONDS = 1.0
 _FAULT_SECONDS = 30.0
@@ -199,6 +200,7 @@ class Daemon:
         started = time.monotonic()
         self._safely(self._watching.refresh)
         self._safely(self._session.guard.follow_head)
+        self._session.guard.doubt(_REREAD_BYTES)
         self._safely(self._session.guard.scan)
         self._scan_seconds = time.monotonic() - started
         interval = min(max(_SHORTEST_SCAN_INTERVAL, _SCAN_SHARE * self._scan_seconds), _LONGEST_SCAN_INTERVAL)

@@ -170,10 +170,16 @@ def _entry(directory: Path, entry_id: str, line: dict[str, Any]) -> Entry:
     kind = kind_of(st.st_mode)
     size = _size_below(slot) if kind is Kind.DIRECTORY else st.st_size
     return Entry(
-        id=entry_id, path=line["path"], at=line["at"], size=size, sha256=_sha256(slot) if kind is Kind.FILE else "",
-        reason=line["reason"], kind=str(kind), operation=line["operation"],
+        id=entry_id,
+        path=line.get("path", "?"),
+        at=line.get("at", "1970-01-01T00:00:00+00:00"),
+        size=size,
+        sha256=_sha256(slot) if kind is Kind.FILE else "",
+        reason=line.get("reason", "?"),
+        kind=str(kind),
+        operation=line.get("operation", "?"),
         mode=line.get("mode", stat.S_IMODE(st.st_mode)),
-    )  # fmt: skip
+    )
 
 
 def _content(entry: Entry, slot: Path) -> Iterator[bytes]:

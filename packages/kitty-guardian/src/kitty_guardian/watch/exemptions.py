@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import stat
+from enum import Enum, auto
 
 from kitty_guardian.model.decisions import Decision
+from kitty_guardian.project.repository import PROJECT_DIRECTORIES
 from kitty_guardian.rules.situation import Situation
 from kitty_guardian.watch.heads import Heads
 from kitty_guardian.watch.tree import WorkTree, join
+
+_MOST_LOOKED_AT = 20_000
+_DEEPEST_LOOKED_INTO = 64
+
+
+class Content(Enum):
+    """What a new directory holds."""
+
+    NOTHING = auto()  # no byte: at most further directories
+    EXEMPT = auto()  # only what is exempt, as a build's output folder does
+    SOMETHING = auto()
 
 
 class Exemptions:
@@ -19,16 +32,21 @@ class Exemptions:
 
     Attributes:
         boundaries: Directories that were other repositories when they came.
+        known: New directories in blocked places that held only what is exempt when they were last looked through.
     """
 
     def __init__(self, tree: WorkTree, heads: Heads) -> None:
         self.boundaries: frozenset[str] = frozenset()
+        self.known: set[str] = set()
         self._tree = tree
         self._heads = heads
 
     def is_elsewhere(self, path: str) -> bool:
         """Whether a path belongs to git itself or to another repository."""
-        return path == ".git" or path in self.boundaries or self._heads.is_gitlink(path)
+        if path == ".git" or path in self.boundaries:
+            return True
+        # A link in a commit is not enough: what is no repository is this one's, unless it is still empty.
+        return self._heads.is_gitlink(path) and (self.is_repository(path) or self._tree.names(path) == [])
 
     def is_other_repository(self, path: str, decision: Decision) -> bool:
         """Whether an unrecorded directory is a repository or work tree of its own, where one may stand.
@@ -38,8 +56,20 @@ class Exemptions:
         return decision.allowed and self.is_repository(path)
 
     def is_repository(self, directory: str) -> bool:
-        """Whether a directory holds a `.git` of its own."""
-        return self._tree.lstat(join(directory, ".git")) is not None
+        """Whether git takes a directory for another repository, and this one has nothing in it.
+
+        An empty `.git` makes none; and a folder that HEAD tracks files in, or that holds what decides about phases,
+        stays this repository's whatever is put there.
+        """
+        if directory.partition("/")[0] in PROJECT_DIRECTORIES or self._heads.tracks_below(directory):
+            return False
+        git = join(directory, ".git")
+        st = self._tree.lstat(git)
+        if st is None:
+            return False
+        if stat.S_ISREG(st.st_mode):
+            return True  # a linked work tree's or a submodule's pointer
+        return all(self._tree.lstat(join(git, name)) is not None for name in ("HEAD", "objects", "refs"))
 
     def is_exempt(self, path: str, situation: Situation, *, directory: bool) -> bool:
         """Untracked, and transient or ignored by HEAD's rules; never what is always protected."""
@@ -47,18 +77,24 @@ class Exemptions:
             return False
         return situation.is_transient(path) or self._heads.ignores(path, directory=directory)
 
-    def holds_only_exempt(self, directory: str, situation: Situation) -> bool:
-        """Whether a new directory has content and all of it is exempt (a build's output folder)."""
-        names = self._tree.names(directory)
-        return bool(names) and all(
-            self.is_exempt(path := join(directory, name), situation, directory=stat.S_ISDIR(st.st_mode))
-            or (stat.S_ISDIR(st.st_mode) and self.holds_only_exempt(path, situation))
-            for name, st in names
-        )
-
-    def holds_any_file(self, directory: str) -> bool:
-        """Whether anything but directories lies below a directory."""
-        return any(
-            not stat.S_ISDIR(st.st_mode) or self.holds_any_file(join(directory, name))
-            for name, st in self._tree.names(directory)
-        )
+    def content_of(self, directory: str, situation: Situation) -> Content:
+        """What a new directory holds; the look ends at the first thing that counts."""
+        found = Content.NOTHING
+        places = [(directory, 0)]
+        looked = 0
+        while places:
+            place, depth = places.pop()
+            for name, st in self._tree.names(place):
+                path, is_directory = join(place, name), stat.S_ISDIR(st.st_mode)
+                looked += 1
+                if looked > _MOST_LOOKED_AT or depth > _DEEPEST_LOOKED_INTO:
+                    return Content.SOMETHING
+                if self.is_exempt(path, situation, directory=is_directory):
+                    found = Content.EXEMPT
+                elif is_directory:
+                    places.append((path, depth + 1))
+                else:
+                    return Content.SOMETHING
+        if found is Content.EXEMPT:
+            self.known.add(directory)
+        return found

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from kitty_guardian.commits.changes import TreeEntry
-from kitty_guardian.errors import GitError
+from kitty_guardian.errors import GitError, GitUnresponsiveError
 from kitty_guardian.project.repository import Worktree
 from kitty_guardian.watch.filters import Filters
 from kitty_guardian.watch.tree import ancestors
@@ -54,7 +54,7 @@ class GitWork:
         """Look, without waiting, whether git could be asked at all.
 
         Raises:
-            GitError: One of git's own files is no regular file; git would wait for the writer of a FIFO for ever.
+            GitUnresponsiveError: One of git's own files is no regular file; git would wait for a FIFO's writer.
         """
         for name in _FILES:
             try:
@@ -62,7 +62,9 @@ class GitWork:
             except OSError:
                 continue
             if not stat.S_ISREG(st.st_mode):
-                raise GitError(f"{self._git_dir / name} is no regular file", hint="look at it with: git fsck")
+                raise GitUnresponsiveError(
+                    f"{self._git_dir / name} is no regular file", hint="look at it with: git fsck"
+                )
 
     def at_work(self) -> bool:
         """Whether a living process holds a git lock now."""
@@ -122,6 +124,11 @@ class GitWork:
             return self._git.attempt("cat-file", "-e", oid, accept=range(256))[0] == 0
         except GitError:
             return False
+
+    def size_of(self, oid: str) -> int | None:
+        """How many bytes an object has, or None if there is none with that id."""
+        status, output = self._git.attempt("cat-file", "-s", oid, accept=range(256))
+        return int(output) if status == 0 else None
 
     def blob_id(self, data: bytes) -> str:
         """The object id that git gives these bytes when no filter applies."""

@@ -20,7 +20,7 @@ from kitty_guardian.rules.policy import Mode
 from kitty_guardian.rules.situation import Situation
 from kitty_guardian.watch.audit import AuditTrail
 from kitty_guardian.watch.baseline import Baseline
-from kitty_guardian.watch.exemptions import Exemptions
+from kitty_guardian.watch.exemptions import Content, Exemptions
 from kitty_guardian.watch.gitwork import GitWork
 from kitty_guardian.watch.heads import Heads
 from kitty_guardian.watch.quarantine import Quarantine, Reason
@@ -69,11 +69,12 @@ class Guard:
         self._record = record
         self._heads = heads
         self._clock = clock
-        self._baseline = Baseline(tree, record)
+        unresolved: dict[str, str] = {}
+        self._baseline = Baseline(tree, record, unresolved)
         self._waiting = Waiting(tree, record, git, heads, clock)
         self._remedy = Remedy(
             tree=tree, record=record, quarantine=quarantine, audit=audit, reserve=reserve, baseline=self._baseline,
-            clock=clock,
+            clock=clock, unresolved=unresolved,
         )  # fmt: skip
 
     # How it stands
@@ -101,9 +102,24 @@ class Guard:
     @property
     def unresolved(self) -> dict[str, str]:
         """Paths that are not, or could not be, held, with the reason."""
-        return {**self._baseline.unreadable, **self._remedy.unresolved}
+        return self._remedy.unresolved
 
     # Adoption: the state in which a path becomes protected is its baseline
+
+    def preserve_what_differs(self) -> None:
+        """Before everything is adopted as it stands: legal bytes that only the record still has go to quarantine."""
+        for path in self._record.paths():
+            entry, st = self._record.get(path), self._tree.lstat(path)
+            if entry is not None and (st is None or not self._baseline.holds(path, entry, st)):
+                self._supersede(path, entry)
+
+    def keep_content_anew(self) -> None:
+        """The pack of legal bytes was cut: what still stands as it must be is kept again."""
+        self._record.forget_content()
+        for path in self._record.paths():
+            st = self._tree.lstat(path)
+            if st is not None:
+                self._baseline.read(path, st)
 
     def adopt(self, previous: Situation | None) -> None:
         """Record every path that is protected now and was not before.
@@ -117,6 +133,7 @@ class Guard:
             entry = self._record.get(path)
             if entry is not None and entry.protected and self.situation.judge(path).allowed:
                 self._baseline.forget(path)
+        self.exemptions.known.clear()
         nested = set(self.exemptions.boundaries)
         self._adopt_below("", previous, nested)
         self.exemptions.boundaries = frozenset(nested)
@@ -159,20 +176,36 @@ class Guard:
                 if self.exemptions.is_other_repository(directory, decision):
                     return
                 if not decision.allowed and not self._heads.expects_below(directory):
-                    self._settle(directory, st)
+                    if not self._is_one_more_exempt(path, directory):
+                        self._settle(directory, st)
                     return
         if not self.exemptions.is_elsewhere(path):
             self._settle(path, self._tree.lstat(path))
 
+    def _is_one_more_exempt(self, path: str, directory: str) -> bool:
+        """Whether a path in a directory that holds only what is exempt is exempt itself: then nothing else is asked."""
+        if directory not in self.exemptions.known:
+            return False
+        st = self._tree.lstat(path)
+        if st is None or self.exemptions.is_exempt(path, self.situation, directory=stat.S_ISDIR(st.st_mode)):
+            return True
+        self.exemptions.known.discard(directory)
+        return False
+
     def scan(self) -> None:
         """Make the whole tree legal."""
         self._settle_children("")
+
+    def doubt(self, size: int) -> None:
+        """Have the next scan read about `size` bytes of unchanged-looking files again, each file in its turn."""
+        self._baseline.doubt(size)
 
     def _settle(self, path: str, st: os.stat_result | None) -> None:
         entry = self._record.get(path)
         if entry is None:
             if st is None:
                 self._waiting.end(path)
+                self._remedy.settled(path)
             else:
                 self._settle_unrecorded(path, st)
         elif st is None:
@@ -184,12 +217,13 @@ class Guard:
             self._settle_directory(path, entry, st)
         elif self._baseline.is_unchanged(path, st):
             self._waiting.end(path)
+            self._remedy.settled(path)
         else:
             self._settle_content(path, entry, st)
 
     def _settle_children(self, directory: str) -> None:
         standing = set()
-        for name, st in self._tree.names(directory):
+        for name, st in self._names(directory):
             path = join(directory, name)
             standing.add(path)
             if not self.exemptions.is_elsewhere(path):
@@ -197,6 +231,14 @@ class Guard:
         for path in self._record.children(directory):
             if path not in standing:
                 self._settle(path, self._tree.lstat(path))
+
+    def _names(self, directory: str) -> list[tuple[str, os.stat_result]]:
+        """What stands in a directory; one that was closed against its owner is opened, for nothing may hide in it."""
+        try:
+            return self._tree.names(directory, strict=True)
+        except PermissionError:
+            self._remedy.open_up(directory, self.situation.judge(directory))
+            return self._tree.names(directory)
 
     def _settle_unrecorded(self, path: str, st: os.stat_result) -> None:
         is_directory = stat.S_ISDIR(st.st_mode)
@@ -220,10 +262,9 @@ class Guard:
 
         Without any file in it, it holds no byte: it is judged a little later, when its purpose shows.
         """
-        if self.exemptions.holds_only_exempt(directory, self.situation):
-            return True
-        if self.exemptions.holds_any_file(directory):
-            return False
+        content = self.exemptions.content_of(directory, self.situation)
+        if content is not Content.NOTHING:
+            return content is Content.EXEMPT
         now = self._clock()
         if now < self._remedy.later.setdefault(directory, now + _EMPTY_DIRECTORY_SECONDS):
             return True
@@ -315,6 +356,9 @@ class Guard:
         moved = self._heads.follow(decide=self.situation.judge, record=self._record)
         if moved is None:
             return
+        self.exemptions.known.clear()
+        if not moved.refusals:
+            self._remedy.report_head(moved.head, judged=moved.judged, vouched=moved.vouched)
         for refusal in moved.refusals:
             self._remedy.report(
                 refusal.change.path, Operation.COMMIT, Action.UNATTESTED, refusal.decision, None, commit=refusal.commit

@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 import attrs
 
-from kitty_guardian.commits.changes import Change, TreeEntry, changes_between, tree_entries
+from kitty_guardian.commits.changes import Change, TreeEntry, changes_between, count_new, tree_entries
 from kitty_guardian.commits.rule import Refusal, judge_head
 from kitty_guardian.commits.workbench import Workbench
-from kitty_guardian.errors import GitError
+from kitty_guardian.errors import GitError, GitUnresponsiveError
 from kitty_guardian.model.decisions import Decision
 from kitty_guardian.project.repository import Worktree
 from kitty_guardian.watch.checkouts import GITLINK, Checkouts
@@ -37,11 +37,15 @@ class Moved:
         changes: What differs between the last head that counted and the one that counts now: this one, or the nearest
             below it.
         refusals: Why this one does not count, as far as that is news; empty if it does.
+        judged: How many commits were judged.
+        vouched: How many new commits were not, since a remote-tracking reference has them.
     """
 
     head: str
     changes: tuple[Change, ...] = ()
     refusals: tuple[Refusal, ...] = ()
+    judged: int = 0
+    vouched: int = 0
 
 
 class Heads:
@@ -116,9 +120,15 @@ class Heads:
         self._record.remember(_HEAD_FACT, self.head or "")
 
     def follow(self, *, decide: _Decide, record: LegalRecord) -> Moved | None:
-        """Judge HEAD if it moved since the last look; None if it did not, or cannot be judged now."""
+        """Judge HEAD if it moved since the last look; None if it did not, or cannot be judged now.
+
+        Raises:
+            GitUnresponsiveError: Git cannot be asked at all.
+        """
         try:
             moved = self._follow(decide, record)
+        except GitUnresponsiveError:
+            raise
         except GitError as error:  # in the middle of something, or damaged: looked at again next time
             self._unreadable = error.message
             return None
@@ -133,10 +143,11 @@ class Heads:
             self._looked = head
             self.unattested, self._refusals = None, ()
             return None
+        attested = record.attested()
         judgement = judge_head(
             self._worktree.git,
             head,
-            record.attested(),
+            attested,
             decide=decide,
             is_legal_state=lambda path, entry: self._checkouts.is_legal(entry, path, record.get(path), record),
         )
@@ -145,7 +156,10 @@ class Heads:
         self.unattested = None if judgement.attested else head
         # Below what is refused there may be commits that count, had HEAD been looked at in between: they count.
         changes = () if judgement.base in {None, self.head} else self._accept(judgement.base, decide)
-        return Moved(head, changes, tuple(refusal for refusal in judgement.refusals if refusal not in told))
+        judged = len(judgement.judged)
+        vouched = count_new(self._worktree.git, head, attested) - judged if judgement.attested else 0
+        news = tuple(refusal for refusal in judgement.refusals if refusal not in told)
+        return Moved(head, changes, news, judged, vouched)
 
     def _accept(self, head: str, decide: _Decide) -> tuple[Change, ...]:
         """Make a commit the head that counts; gives what it changes."""
@@ -200,6 +214,10 @@ class Heads:
         if self._directories is None:
             self._directories = frozenset(above for tracked in self._tree for above in ancestors(tracked))
         return path in self._directories
+
+    def tracks_below(self, directory: str) -> bool:
+        """Whether it holds files below a directory."""
+        return directory not in self._tree and self.tracks(directory)
 
     def is_gitlink(self, path: str) -> bool:
         """Whether it holds a submodule at `path`: another repository's business."""

@@ -7,10 +7,12 @@ after it; what lies between two lines at start-up is completed or undone.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import stat
 from datetime import UTC, datetime
@@ -25,6 +27,7 @@ from kitty_guardian.watch.swap import exchange, place
 from kitty_guardian.watch.tree import Kind, WorkTree, dress, kind_of
 
 _CHUNK = 1 << 20
+_IS_ID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}").fullmatch
 
 
 class Reason(StrEnum):
@@ -55,7 +58,7 @@ def read_journal(path: Path) -> dict[str, dict[str, Any]]:
             line = json.loads(text)
         except ValueError:
             continue
-        if isinstance(line, dict) and isinstance(line.get("id"), str):
+        if isinstance(line, dict) and isinstance(line.get("id"), str) and _IS_ID(line["id"]):
             merged.setdefault(line["id"], {}).update(line)
     return merged
 
@@ -89,15 +92,17 @@ class Quarantine:
     def is_in_place(self) -> bool:
         """Whether the directory and the journal on disk are still the ones that are held open."""
         try:
-            standing = self.directory.stat().st_ino
+            standing = self.directory.lstat().st_ino
         except OSError:
             return False
         return standing == os.fstat(self.fd).st_ino and self.journal.is_in_place()
 
     def write_anew(self) -> None:
         """Make the directory again: somebody removed or exchanged it; what it held is gone with it."""
+        if self.directory.is_symlink() or self.directory.is_file():
+            self.directory.unlink()
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fresh = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fresh = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         os.dup2(fresh, self.fd, inheritable=False)  # the number stays, since others hold it
         os.close(fresh)
         if not self.journal.is_in_place():
@@ -183,7 +188,8 @@ class Quarantine:
         exchange(parent, beside, parent, name)
         _remove(self.fd, entry_id)
         _copy_across(parent, beside, self.fd, entry_id)
-        _remove(parent, beside)
+        with contextlib.suppress(OSError):
+            _remove(parent, beside)
 
     def _move_out(self, entry_id: str, parent: int, name: str) -> None:
         if self.same_device:
@@ -195,7 +201,9 @@ class Quarantine:
             else:
                 return
         _copy_across(parent, name, self.fd, entry_id)
-        _remove(parent, name)
+        # What somebody writes there meanwhile stays and is taken next time; the copy is never given up for it.
+        with contextlib.suppress(OSError):
+            _remove(parent, name)
 
     def _place(self, entry_id: str, parent: int, name: str, legal: Legal) -> None:
         if self.same_device:
@@ -301,7 +309,7 @@ class Quarantine:
         """Complete or undo every move that a crash cut short; gives the ids that were completed."""
         completed = []
         for entry_id, line in read_journal(self.journal.path).items():
-            if line["state"] != "begun":
+            if line.get("state") != "begun" or line.get("move") not in set(Move):
                 continue
             if os.path.lexists(self.directory / f"{entry_id}.taken"):  # the two-rename stand-in for an exchange
                 _remove(self.fd, entry_id)
@@ -315,9 +323,8 @@ class Quarantine:
                 self.journal.write({"id": entry_id, "state": "undone"})
                 continue
             legal = line.get("legal")
-            staged = line["move"] == Move.PUT or (
-                line["move"] == Move.EXCHANGE and st.st_ino != line["victim"] and self._staged(entry_id, st, legal)
-            )
+            is_ours = st.st_ino != line.get("victim") and self._staged(entry_id, st, legal)
+            staged = is_ours and line["move"] != Move.TAKE
             if staged:
                 self._undo(entry_id)
             else:
@@ -335,9 +342,11 @@ class Quarantine:
             return not stat.S_ISDIR(st.st_mode) or not any((self.directory / entry_id).iterdir())
         if not legal:
             return st.st_size == 0
-        data = (self.directory / entry_id).read_bytes()
-        whole = b"".join(self._record.content(bytes.fromhex(legal)))
-        return whole.startswith(data)
+        try:
+            whole = b"".join(self._record.content(bytes.fromhex(legal)))
+        except (ValueError, RecordError):
+            return False  # not known to be ours: kept
+        return whole.startswith((self.directory / entry_id).read_bytes())
 
 
 def _check_digest(found: bytes, legal: Legal) -> None:

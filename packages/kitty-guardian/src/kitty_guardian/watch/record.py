@@ -94,6 +94,8 @@ class LegalRecord:
                 f"the legal record `{database}` cannot be read: {error}",
                 hint=f"move `{self._directory}` aside and run `spec-kitty guardian start` to record the work tree anew",
             ) from error
+        # Read once: whoever extends the table while the guardian runs attests nothing.
+        self._attested = {row[0] for row in self._db.execute("SELECT oid FROM attested")}
         self._children: dict[str, dict[str, None]] = {}
         for path in self._entries:
             self._children.setdefault(parent_of(path), {})[path] = None
@@ -113,6 +115,16 @@ class LegalRecord:
             return False
         return self._database.exists() and standing.st_ino == os.fstat(self._pack).st_ino
 
+    def is_whole(self) -> bool:
+        """Whether the pack is at least as long as what lies in it."""
+        return os.fstat(self._pack).st_size >= max((at + size for _, at, size in self._places.values()), default=0)
+
+    def forget_content(self) -> None:
+        """The pack was cut: what it held is to be kept anew, from wherever it still stands."""
+        self._places.clear()
+        self._db.execute("DELETE FROM content")
+        os.ftruncate(self._pack, 0)
+
     def write_anew(self) -> None:
         """Put the whole record back on disk from what is held open and in memory: somebody removed its files.
 
@@ -120,7 +132,6 @@ class LegalRecord:
             OSError: It cannot be written.
         """
         facts = self._db.execute("SELECT key, value FROM facts").fetchall()
-        attested = self._db.execute("SELECT oid FROM attested").fetchall()
         self._db.close()
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         for leftover in self._directory.glob(f"{self._database.name}*"):
@@ -139,7 +150,7 @@ class LegalRecord:
             self.put(path, legal)
         self._db.executemany("INSERT INTO content VALUES (?, ?, ?, ?)", [(s, *p) for s, p in self._places.items()])
         self._db.executemany("INSERT INTO facts VALUES (?, ?)", facts)
-        self._db.executemany("INSERT INTO attested VALUES (?)", attested)
+        self._db.executemany("INSERT INTO attested VALUES (?)", [(oid,) for oid in self._attested])
         self.commit()
 
     def _open_pack(self) -> int:
@@ -265,11 +276,13 @@ class LegalRecord:
 
     def attested(self) -> frozenset[str]:
         """The commits whose ancestry was judged or adopted."""
-        return frozenset(row[0] for row in self._db.execute("SELECT oid FROM attested"))
+        return frozenset(self._attested)
 
     def attest(self, oids: Iterable[str]) -> None:
         """Remember commits as judged."""
-        self._db.executemany("INSERT OR IGNORE INTO attested VALUES (?)", [(oid,) for oid in oids])
+        fresh = set(oids) - self._attested
+        self._attested |= fresh
+        self._db.executemany("INSERT OR IGNORE INTO attested VALUES (?)", [(oid,) for oid in fresh])
 
     def _load(self) -> Iterator[tuple[str, Legal]]:
         rows = self._db.execute(

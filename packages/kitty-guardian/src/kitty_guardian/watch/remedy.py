@@ -14,7 +14,7 @@ from kitty_guardian.watch.baseline import Baseline
 from kitty_guardian.watch.quarantine import Quarantine, Reason
 from kitty_guardian.watch.record import Legal, LegalRecord, RecordError
 from kitty_guardian.watch.reserve import Reserve
-from kitty_guardian.watch.tree import Kind, Signature, WorkTree, ancestors, join, signature_of
+from kitty_guardian.watch.tree import Kind, Signature, WorkTree, ancestors, join, kind_of, signature_of
 from kitty_guardian.watch.violations import Action, Change, Operation
 
 _STORM_REVERTS = 20
@@ -34,6 +34,7 @@ class Remedy:
         audit: Where events go.
         reserve: Disk space kept back for reverts.
         baseline: Told what stands where after a move.
+        unresolved: As the attribute.
         clock: Seconds, monotonic.
 
     Attributes:
@@ -53,10 +54,11 @@ class Remedy:
         audit: AuditTrail,
         reserve: Reserve,
         baseline: Baseline,
+        unresolved: dict[str, str],
         clock: Callable[[], float],
     ) -> None:
         self.later: dict[str, float] = {}
-        self.unresolved: dict[str, str] = {}
+        self.unresolved = unresolved
         self.touched: set[str] = set()
         self.changes: list[Change] | None = None
         self.reason = Reason.VIOLATION
@@ -108,6 +110,21 @@ class Remedy:
                 return
         self.report(path, Operation.CHMOD, Action.RESTORED, decision, None)
 
+    def open_up(self, directory: str, decision: Decision) -> None:
+        """Let the owner of a directory list it, and report."""
+        st = self._tree.lstat(directory)
+        if st is not None and stat.S_ISDIR(st.st_mode):
+            try:
+                os.chmod(directory, stat.S_IMODE(st.st_mode) | stat.S_IRWXU, dir_fd=self._tree.fd)
+            except OSError as error:
+                self.unresolve(directory, Operation.CHMOD, decision, error)
+            else:
+                self.report(directory, Operation.CHMOD, Action.RESTORED, decision, None)
+
+    def report_head(self, head: str, *, judged: int, vouched: int) -> None:
+        """Write down that a head counts, and how much of it only a remote-tracking reference vouches for."""
+        self._audit.append(EventType.HEAD, {"head": head, "judged": judged, "vouched_by_remotes": vouched})
+
     def supersede(self, path: str, entry: Legal, *, known_to_git: bool) -> None:
         """Bytes that only our record holds go to quarantine before the record forgets them."""
         if entry.kind is Kind.FILE and not known_to_git:
@@ -129,6 +146,7 @@ class Remedy:
     def settled(self, path: str) -> None:
         """The path was found legal."""
         self._observed.pop(path, None)
+        self.unresolved.pop(path, None)
 
     def calm(self) -> None:
         """Forget the reverts and storms that are over."""
@@ -157,8 +175,12 @@ class Remedy:
                 raise
             self.later[path] = self._clock()  # gone since the look: look again at once
             return ""
-        if entry is not None and (now := self._tree.lstat(path)) is not None:
-            self._baseline.trust(path, now)
+        if entry is not None:
+            now = self._tree.lstat(path)
+            if now is not None and kind_of(now.st_mode) is entry.kind:
+                self._baseline.trust(path, now)
+            else:
+                self.later[path] = self._clock()  # already something else: look again at once
         return taken
 
     def _move(self, path: str, entry: Legal | None, st: os.stat_result | None, operation: Operation) -> str | None:

@@ -44,7 +44,7 @@ _SITUATION = "situation"
 _GRANTS = "grants"
 _STOPPED = "stopped"
 _YES = "yes"
-_GIT_SECONDS = 5.0
+_GIT_SECONDS = 3.0
 
 
 @attrs.frozen
@@ -120,6 +120,9 @@ class Session:
         self.quarantine.recover()
         anew = self._first or self.request.accept_current is not None
         if anew:
+            if not self._first:
+                self.heads.load()
+                self.guard.preserve_what_differs()
             self.record.clear()
             self.heads.adopt()
             previous = None
@@ -339,6 +342,8 @@ class Session:
             yield f"the committed policy is invalid, the last good one holds: {self._policy_problem}"
         if problem := self.heads.problem():
             yield problem
+        if not self._is_at_its_place():
+            yield f"{self.worktree.root} was moved or replaced; what is held is the tree that was moved"
         if self.guard.git_trouble:
             yield f"git does not answer, so HEAD is not followed: {self.guard.git_trouble}"
         for path in self.guard.storming:
@@ -353,7 +358,8 @@ class Session:
             OSError: They cannot be put back (the git directory is gone, say).
         """
         held = (self.record, self.quarantine, self.audit)
-        if all(each.is_in_place() for each in held) and self._adoption_is_in_place():
+        whole = self.record.is_whole()
+        if whole and all(each.is_in_place() for each in held) and self._adoption_is_in_place():
             return
         if not self.is_housed():
             if not self._homeless:
@@ -366,6 +372,8 @@ class Session:
         for each in held:
             if not each.is_in_place():
                 each.write_anew()
+        if not whole:
+            self.guard.keep_content_anew()
         self.adoption.write(self.state.adoption)
         self._reserve.fill()
         self._report_loss(
@@ -376,8 +384,14 @@ class Session:
         )
 
     def is_housed(self) -> bool:
-        """Whether the git directory that our files belong in exists; it is git's to make, never ours."""
-        return (self.worktree.git_dir / "HEAD").exists()
+        """Whether the work tree is where it was and has its git directory; that is git's to make, never ours."""
+        return (self.worktree.git_dir / "HEAD").exists() and self._is_at_its_place()
+
+    def _is_at_its_place(self) -> bool:
+        try:
+            return os.fstat(self.tree.fd).st_ino == self.worktree.root.stat().st_ino
+        except OSError:
+            return False
 
     def _report_loss(self, path: Path, rule: str, action: str, reason: str) -> None:
         self.audit.append(

@@ -145,8 +145,12 @@ class WorkTree:
         with self.parent(path) as (fd, name):
             return os.readlink(name, dir_fd=fd)
 
-    def names(self, path: str) -> list[tuple[str, os.stat_result]]:
-        """What stands in a directory, with each thing's own status; empty where there is no such directory."""
+    def names(self, path: str, *, strict: bool = False) -> list[tuple[str, os.stat_result]]:
+        """What stands in a directory, with each thing's own status; empty where there is no such directory.
+
+        Raises:
+            PermissionError: It may not be listed, if `strict`; else it counts as empty.
+        """
         found: list[tuple[str, os.stat_result]] = []
         try:
             with self.parent(join(path, ".")) as (fd, _), os.scandir(fd) as entries:
@@ -158,7 +162,7 @@ class WorkTree:
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
-            if error.errno in {errno.ELOOP, errno.EACCES}:
+            if error.errno in {errno.ELOOP, errno.ENAMETOOLONG} or (error.errno == errno.EACCES and not strict):
                 return []
             raise
         return found

@@ -6,7 +6,7 @@ import os
 import stat
 from collections.abc import Callable
 
-from kitty_guardian.errors import GitError
+from kitty_guardian.errors import GitError, GitUnresponsiveError
 from kitty_guardian.model.decisions import Decision
 from kitty_guardian.watch.gitwork import AFTER_RELEASE_SECONDS, HALF_WRITTEN_SECONDS, LONGEST_SECONDS, GitWork
 from kitty_guardian.watch.heads import Heads
@@ -14,6 +14,8 @@ from kitty_guardian.watch.record import LegalRecord
 from kitty_guardian.watch.tree import Kind, WorkTree, join
 
 _GIT_RETRY_SECONDS = 2.0
+_LONGEST_PAUSE_SECONDS = 60.0
+_LARGEST_READ = 32 << 20  # bytes; a larger file is read only if git holds something of exactly its size
 
 
 class Waiting:
@@ -38,6 +40,7 @@ class Waiting:
         self.git_trouble: str | None = None
         self._told: set[str] = set()
         self._git_after = float("-inf")
+        self._pause = _GIT_RETRY_SECONDS / 2
         self._tree = tree
         self._record = record
         self._git = git
@@ -59,10 +62,12 @@ class Waiting:
         try:
             self._git.check()
             work()
-        except GitError as error:
+        except GitUnresponsiveError as error:
             self._give_up(error)
+        except GitError as error:
+            self.git_trouble = error.message
         else:
-            self.git_trouble = None
+            self.git_trouble, self._pause = None, _GIT_RETRY_SECONDS / 2
 
     def holds_back(self, path: str, st: os.stat_result | None, decide: Callable[[str], Decision]) -> bool:
         """Whether what stands at `path`, which is not legal, is not to be judged yet."""
@@ -77,9 +82,11 @@ class Waiting:
             now = self._clock()
             if self._why(path, st, decide, at_work=at_work, age=now - self.since.get(path, now)) is None:
                 return False
-        except GitError as error:
+        except GitUnresponsiveError as error:
             self._give_up(error)
             return False
+        except GitError:
+            return False  # what cannot be asked speaks for no waiting
         self.since.setdefault(path, now)
         return True
 
@@ -92,7 +99,8 @@ class Waiting:
 
     def _give_up(self, error: GitError) -> None:
         self.git_trouble = error.message
-        self._git_after = self._clock() + _GIT_RETRY_SECONDS
+        self._pause = min(2 * self._pause, _LONGEST_PAUSE_SECONDS)
+        self._git_after = self._clock() + self._pause
 
     def _why(
         self, path: str, st: os.stat_result | None, decide: Callable[[str], Decision], *, at_work: bool, age: float
@@ -139,6 +147,8 @@ class Waiting:
         return "equals its index entry" if executable == (indexed.mode == "100755") else None
 
     def _blob_at(self, path: str, st: os.stat_result, expected: str | None = None) -> str | None:
+        if st.st_size > _LARGEST_READ and (expected is None or self._git.size_of(expected) != st.st_size):
+            return None
         try:
             if stat.S_ISLNK(st.st_mode):
                 return self._git.blob_id(os.fsencode(self._tree.readlink(path)))
