@@ -24,6 +24,7 @@ from kitty_guardian.errors import GuardianError
 from kitty_guardian.project.repository import find_worktree
 from kitty_guardian.watch import lifecycle, wayout
 from kitty_guardian.watch.audit import EventType, read_events
+from kitty_guardian.watch.control import ask
 from kitty_guardian.watch.entries import list_entries
 from kitty_guardian.watch.locking import is_held
 from kitty_guardian.watch.quarantine import Quarantine
@@ -556,3 +557,36 @@ def test_starts_stops_kills_and_exceptions_during_a_storm_end_in_order(planned: 
             thread.join()
         legal_again(planned.path / "src", before)
         assert all(bytes_of(planned, entry).startswith(b"evil") for entry in list_entries(planned.path))
+
+
+@pytest.mark.skipif(not SHARED_MEMORY.is_dir(), reason="there is no second file system")
+def test_across_file_systems_too_nothing_of_a_late_writer_is_lost(planned: Repository) -> None:
+    """What is written to a taken file through a descriptor that is still open arrives in the copy."""
+    elsewhere = SHARED_MEMORY / f"late-{os.getpid()}"
+    shutil.move(planned.path / ".git", elsewhere)
+    (planned.path / ".git").write_text(f"gitdir: {elsewhere}\n")
+    planned.git("config", "core.worktree", str(planned.path))
+    try:
+        with session(planned) as opened:
+            for path in ("src/app.py", "src/new.py"):
+                with (planned.path / path).open("w") as file:
+                    file.write("first")
+                    file.flush()
+                    opened.guard.scan()
+                    file.write(", then this")
+                    file.flush()
+                    opened.tick()
+                    (entry,) = quarantined(planned, path)
+                    assert bytes_of(planned, entry) == b"first, then this"
+    finally:
+        shutil.rmtree(elsewhere)
+
+
+@pytest.mark.parametrize(("seconds", "reason"), [(1e9, "for ever"), (-1, "before"), (60, "  "), (float("nan"), "x")])
+def test_limits_of_exceptions_hold_for_whoever_speaks_to_the_socket(
+    planned: Repository, seconds: float, reason: str
+) -> None:
+    with guarded(planned):
+        with pytest.raises(GuardianError):
+            ask(_state(planned, "socket"), "grant", path="src", seconds=seconds, reason=reason, actor="me")
+        assert lifecycle.status(planned.path).healthy

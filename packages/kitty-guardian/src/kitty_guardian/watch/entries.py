@@ -119,14 +119,13 @@ def restore(where: Path, entry_id: str, *, to: Path | None = None) -> Path:
         case Kind.SYMLINK:
             target.symlink_to(slot.readlink())
         case _:
-            draft = target.with_name(f".{entry.id}.part")
-            shutil.copy2(slot, draft)
+            # No draft beside it: only the target itself may be open for a while. It must not exist, so nothing is lost.
             try:
-                os.link(draft, target)  # fails where something appeared meanwhile, unlike a rename
+                with slot.open("rb") as source, target.open("xb") as file:
+                    shutil.copyfileobj(source, file)
             except FileExistsError:
                 raise QuarantineError(f"something appeared at `{target}`") from None
-            finally:
-                draft.unlink()
+            shutil.copystat(slot, target)
     return target
 
 

@@ -8,6 +8,10 @@ from datetime import UTC, datetime
 
 import attrs
 
+from kitty_guardian.errors import InvalidValueError
+
+LONGEST_SECONDS = 7 * 86_400.0
+
 
 @attrs.frozen
 class Grant:
@@ -38,6 +42,27 @@ class Grant:
             "reason": self.reason,
             "actor": self.actor,
         }
+
+
+def check_grant(seconds: float, reason: str) -> None:
+    """Hold an exception to its limits.
+
+    Raises:
+        InvalidValueError: It lasts longer than a week or no time at all, or has no reason.
+    """
+    if not 0 < seconds <= LONGEST_SECONDS:
+        raise InvalidValueError("an exception lasts at most 7d", hint="grant it again when it has ended")
+    check_reason(reason)
+
+
+def check_reason(reason: str) -> None:
+    """Hold an exception to having a reason.
+
+    Raises:
+        InvalidValueError: It has none.
+    """
+    if not reason.strip():
+        raise InvalidValueError("an exception needs a reason", hint='--reason "why"')
 
 
 def dump_grants(grants: Iterable[Grant]) -> str:

@@ -358,7 +358,8 @@ class Guard:
             return
         self.exemptions.known.clear()
         if not moved.refusals:
-            self._remedy.report_head(moved.head, judged=moved.judged, vouched=moved.vouched)
+            rules = [change.path for change in moved.changes if change.path.rpartition("/")[2] == ".gitignore"]
+            self._remedy.report_head(moved.head, judged=moved.judged, vouched=moved.vouched, ignore_rules=rules)
         for refusal in moved.refusals:
             self._remedy.report(
                 refusal.change.path, Operation.COMMIT, Action.UNATTESTED, refusal.decision, None, commit=refusal.commit

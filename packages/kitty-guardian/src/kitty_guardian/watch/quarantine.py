@@ -15,18 +15,23 @@ import os
 import re
 import shutil
 import stat
+import time
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+import attrs
+
 from kitty_guardian.watch.appending import AppendFile
 from kitty_guardian.watch.identifiers import next_ulid
 from kitty_guardian.watch.record import Legal, LegalRecord, RecordError
 from kitty_guardian.watch.swap import exchange, place
-from kitty_guardian.watch.tree import Kind, WorkTree, dress, kind_of
+from kitty_guardian.watch.tree import Kind, Signature, WorkTree, dress, kind_of, signature_of
 
 _CHUNK = 1 << 20
+_LATE_SECONDS = 60.0
+_MOST_LATE_WRITERS = 256
 _IS_ID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}").fullmatch
 
 
@@ -63,6 +68,16 @@ def read_journal(path: Path) -> dict[str, dict[str, Any]]:
     return merged
 
 
+@attrs.define
+class _LateWriter:
+    """A taken file on another file system that somebody may still write to."""
+
+    entry_id: str
+    fd: int
+    seen: Signature
+    until: float
+
+
 class Quarantine:
     """The slots and the journal of one work tree; used by the guardian alone.
 
@@ -81,11 +96,15 @@ class Quarantine:
         self.fresh: set[str] = set()  # slots filled since somebody made them durable
         self._tree = tree
         self._record = record
+        self._late: list[_LateWriter] = []
         # inotify on other file systems, bind mounts below the root: a rename out of there is impossible.
         self.same_device = os.fstat(self.fd).st_dev == tree.device
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Let go of the files, with what was written to taken ones until now."""
+        self.follow_late_writers()
+        for late in self._late:
+            os.close(late.fd)
         self.journal.close()
         os.close(self.fd)
 
@@ -187,6 +206,7 @@ class Quarantine:
         _copy_across(self.fd, entry_id, parent, beside)
         exchange(parent, beside, parent, name)
         _remove(self.fd, entry_id)
+        self._expect_late_writer(entry_id, parent, beside)
         _copy_across(parent, beside, self.fd, entry_id)
         with contextlib.suppress(OSError):
             _remove(parent, beside)
@@ -200,10 +220,32 @@ class Quarantine:
                     raise
             else:
                 return
+        self._expect_late_writer(entry_id, parent, name)
         _copy_across(parent, name, self.fd, entry_id)
         # What somebody writes there meanwhile stays and is taken next time; the copy is never given up for it.
         with contextlib.suppress(OSError):
             _remove(parent, name)
+
+    def _expect_late_writer(self, entry_id: str, parent: int, name: str) -> None:
+        """Keep a taken file open: on another file system its slot is a copy, and whoever holds it writes on."""
+        st = os.stat(name, dir_fd=parent, follow_symlinks=False)
+        if stat.S_ISREG(st.st_mode) and len(self._late) < _MOST_LATE_WRITERS:
+            fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=parent)
+            self._late.append(_LateWriter(entry_id, fd, signature_of(st), time.monotonic() + _LATE_SECONDS))
+
+    def follow_late_writers(self) -> bool:
+        """Copy what was written to taken files since; False when there is nobody left to wait for."""
+        now = time.monotonic()
+        for late in tuple(self._late):
+            signature = signature_of(os.fstat(late.fd))
+            if signature != late.seen:
+                late.seen, late.until = signature, now + _LATE_SECONDS
+                _copy_bytes(late.fd, self.directory / late.entry_id)
+                self.fresh.add(late.entry_id)
+            elif now > late.until:
+                os.close(late.fd)
+                self._late.remove(late)
+        return bool(self._late)
 
     def _place(self, entry_id: str, parent: int, name: str, legal: Legal) -> None:
         if self.same_device:
@@ -367,6 +409,15 @@ def _copy_across(from_fd: int, from_name: str, to_fd: int, to_name: str) -> None
     if fd >= 0:
         os.fsync(fd)
         os.close(fd)
+
+
+def _copy_bytes(source: int, target: Path) -> None:
+    """Make a slot hold what an open file holds now."""
+    with target.open("wb") as file:
+        offset = 0
+        while chunk := os.pread(source, _CHUNK, offset):
+            file.write(chunk)
+            offset += len(chunk)
 
 
 def _remove(directory: int, name: str) -> None:

@@ -121,9 +121,10 @@ class Remedy:
             else:
                 self.report(directory, Operation.CHMOD, Action.RESTORED, decision, None)
 
-    def report_head(self, head: str, *, judged: int, vouched: int) -> None:
-        """Write down that a head counts, and how much of it only a remote-tracking reference vouches for."""
-        self._audit.append(EventType.HEAD, {"head": head, "judged": judged, "vouched_by_remotes": vouched})
+    def report_head(self, head: str, *, judged: int, vouched: int, ignore_rules: list[str]) -> None:
+        """Write down that a head counts: what only a remote-tracking reference vouches for, and new ignore rules."""
+        payload = {"head": head, "judged": judged, "vouched_by_remotes": vouched, "ignore_rules": ignore_rules}
+        self._audit.append(EventType.HEAD, payload)
 
     def supersede(self, path: str, entry: Legal, *, known_to_git: bool) -> None:
         """Bytes that only our record holds go to quarantine before the record forgets them."""

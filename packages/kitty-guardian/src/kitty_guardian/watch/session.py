@@ -29,7 +29,7 @@ from kitty_guardian.rules.policy import POLICY_PATH, Policy, parse_policy
 from kitty_guardian.rules.situation import FeatureState, Situation
 from kitty_guardian.watch.audit import AuditTrail, EventType
 from kitty_guardian.watch.gitwork import GitWork
-from kitty_guardian.watch.grants import Grant, dump_grants, load_grants, still_holding
+from kitty_guardian.watch.grants import Grant, check_grant, check_reason, dump_grants, load_grants, still_holding
 from kitty_guardian.watch.guard import Guard
 from kitty_guardian.watch.heads import Heads
 from kitty_guardian.watch.ignored import IgnoreRules
@@ -45,6 +45,7 @@ _GRANTS = "grants"
 _STOPPED = "stopped"
 _YES = "yes"
 _GIT_SECONDS = 3.0
+_LATE_POLL_SECONDS = 0.2
 
 
 @attrs.frozen
@@ -247,6 +248,8 @@ class Session:
             self._resituate()
         self._follow_policy()
         self._due = self.guard.tick()
+        if self.quarantine.follow_late_writers():
+            self._due = _LATE_POLL_SECONDS if self._due is None else min(self._due, _LATE_POLL_SECONDS)
 
     def next_due(self) -> float | None:
         """Seconds until the next thing is due, or None."""
@@ -270,6 +273,10 @@ class Session:
         except PolicyError as error:
             self._policy_problem = error.message
             return
+        self.audit.append(
+            EventType.EXCEPTION,
+            {"kind": "policy", "path": POLICY_PATH, "reason": f"brought by HEAD {self.heads.head}", "actor": "git"},
+        )
         self.policy, self.policy_text, self._policy_problem = policy, text, None
         self._resituate()
 
@@ -299,8 +306,10 @@ class Session:
                 raise InvalidValueError(f"the guardian knows no request `{verb}`", hint="spec-kitty guardian restart")
 
     def _grant(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
-        until = datetime.now(UTC) + timedelta(seconds=float(request["seconds"]))
-        grant = Grant(str(request["path"]), until, str(request["reason"]), str(request["actor"]))
+        seconds, reason = float(request["seconds"]), str(request["reason"])
+        check_grant(seconds, reason)
+        until = datetime.now(UTC) + timedelta(seconds=seconds)
+        grant = Grant(str(request["path"]), until, reason, str(request["actor"]))
         self.audit.append(EventType.EXCEPTION, grant.payload())
         self.grants = (*self.grants, grant)
         self._resituate()
@@ -309,6 +318,7 @@ class Session:
     def _replace_policy(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         text = str(request["text"])
         policy = parse_policy(text)
+        check_reason(str(request["reason"]))
         data = text.encode()
         self.audit.append(
             EventType.EXCEPTION,

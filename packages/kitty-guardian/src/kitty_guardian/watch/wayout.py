@@ -12,10 +12,10 @@ from kitty_guardian.errors import InvalidValueError, TerminalRequiredError
 from kitty_guardian.project.repository import Worktree, find_worktree
 from kitty_guardian.rules.normalise import Rejection, normalise
 from kitty_guardian.rules.policy import POLICY_PATH, Policy, parse_policy
+from kitty_guardian.watch.grants import check_grant, check_reason
 from kitty_guardian.watch.lifecycle import ask_guardian
 from kitty_guardian.watch.session import actor
 
-LONGEST_SECONDS = 7 * 86_400.0
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 
@@ -71,9 +71,8 @@ def pause(where: Path, *, seconds: float, reason: str, terminal: bool) -> Grante
 
 
 def _grant(worktree: Worktree, path: str, *, seconds: float, reason: str, terminal: bool) -> Granted:
-    _ask_person(terminal=terminal, reason=reason)
-    if not 0 < seconds <= LONGEST_SECONDS:
-        raise InvalidValueError("an exception lasts at most 7d", hint="grant it again when it has ended")
+    _ask_person(terminal=terminal)
+    check_grant(seconds, reason)
     answer = ask_guardian(worktree, "grant", path=path, seconds=seconds, reason=reason, actor=actor())
     return Granted(path, datetime.fromisoformat(answer["until"]))
 
@@ -100,7 +99,8 @@ def edit_policy(where: Path, *, text: str, reason: str, terminal: bool) -> Polic
         TerminalRequiredError, InvalidValueError: As for `allow`.
     """
     policy = parse_policy(text)
-    _ask_person(terminal=terminal, reason=reason)
+    _ask_person(terminal=terminal)
+    check_reason(reason)
     worktree = find_worktree(where)
     from kitty_guardian.watch.locking import is_held
 
@@ -113,14 +113,12 @@ def edit_policy(where: Path, *, text: str, reason: str, terminal: bool) -> Polic
     return policy
 
 
-def _ask_person(*, terminal: bool, reason: str) -> None:
+def _ask_person(*, terminal: bool) -> None:
     if not terminal:
         raise TerminalRequiredError(
             "exceptions are a person's to make, and no terminal asks for this one",
             hint="run it yourself in a terminal",
         )
-    if not reason.strip():
-        raise InvalidValueError("an exception needs a reason", hint='--reason "why"')
 
 
 def _relative(worktree: Worktree, where: Path, path: str) -> str:

@@ -78,5 +78,11 @@ def _told(kind: str, payload: Mapping[str, Any]) -> tuple[str, str, list[str]]:
                 f"{' '.join(said('kind'))} {strong(' '.join(said('path')))}",
                 said("reason", "actor", "until"),
             )
+        case "HeadAttested":
+            details = [f"{payload.get('judged', 0)} commits judged"]
+            if payload.get("vouched_by_remotes"):
+                details.append(f"{payload['vouched_by_remotes']} vouched for by remote-tracking references alone")
+            details += [f"ignore rules changed in {words.plain(path)}" for path in payload.get("ignore_rules") or ()]
+            return quiet("·"), f"HEAD {words.plain(str(payload.get('head'))[:12])} counts", details
         case _:
             return " ", strong(words.plain(kind)), [f"{name}={words.plain(value)}" for name, value in payload.items()]
