@@ -66,6 +66,7 @@ class Daemon:
         self._control = ControlServer(Path(session.state.socket), self._submit)
         self._network = is_network(worktree.root)
         self._canary = 0.0
+        self._news: list[str] = []  # examined during a scan; what only whole batches get is still to come
         self._again: dict[str, float] = {}
         self._fault: tuple[float, str] | None = None
         self._next_scan = 0.0
@@ -145,6 +146,7 @@ class Daemon:
         session, inbox = self._session, self._inbox
         guard = session.guard
         paths, calls = inbox.take()
+        paths, self._news = [*self._news, *paths], []
         if inbox.top:
             inbox.top = False
             self._safely(self._watch_anew)
@@ -201,12 +203,18 @@ class Daemon:
         self._safely(self._watching.refresh)
         self._safely(self._session.guard.follow_head)
         self._session.guard.doubt(_REREAD_BYTES)
-        self._safely(self._session.guard.scan)
+        self._safely(lambda: self._session.guard.scan(meanwhile=self._examine_news))
         self._scan_seconds = time.monotonic() - started
         interval = min(max(_SHORTEST_SCAN_INTERVAL, _SCAN_SHARE * self._scan_seconds), _LONGEST_SCAN_INTERVAL)
         if self._watching.shortage or self._network:
             interval = max(_POLL_SECONDS, 4 * self._scan_seconds)
         self._next_scan = time.monotonic() + (interval if self._fault is None else min(interval, _RETRY_SECONDS))
+
+    def _examine_news(self) -> None:
+        """What has just changed does not wait for the end of a scan."""
+        for path in self._inbox.take_paths():
+            self._safely(self._session.guard.examine, path)
+            self._news.append(path)
 
     def _pause(self) -> float:
         """Seconds until something is due."""

@@ -69,6 +69,7 @@ class Guard:
         self._record = record
         self._heads = heads
         self._clock = clock
+        self._meanwhile: Callable[[], None] | None = None
         unresolved: dict[str, str] = {}
         self._baseline = Baseline(tree, record, unresolved)
         self._waiting = Waiting(tree, record, git, heads, clock)
@@ -192,9 +193,17 @@ class Guard:
         self.exemptions.known.discard(directory)
         return False
 
-    def scan(self) -> None:
-        """Make the whole tree legal."""
-        self._settle_children("")
+    def scan(self, *, meanwhile: Callable[[], None] | None = None) -> None:
+        """Make the whole tree legal.
+
+        Args:
+            meanwhile: Called between directories: whoever has news of a path need not wait for the whole tree.
+        """
+        self._meanwhile = meanwhile
+        try:
+            self._settle_children("")
+        finally:
+            self._meanwhile = None
 
     def doubt(self, size: int) -> None:
         """Have the next scan read about `size` bytes of unchanged-looking files again, each file in its turn."""
@@ -222,6 +231,10 @@ class Guard:
             self._settle_content(path, entry, st)
 
     def _settle_children(self, directory: str) -> None:
+        if (meanwhile := self._meanwhile) is not None:
+            self._meanwhile = None  # not again from within
+            meanwhile()
+            self._meanwhile = meanwhile
         standing = set()
         for name, st in self._names(directory):
             path = join(directory, name)

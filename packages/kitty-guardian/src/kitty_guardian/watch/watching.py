@@ -86,6 +86,14 @@ class Inbox:
             self._calls.append(work)
         self.wake.set()
 
+    def take_paths(self) -> list[str]:
+        """The paths noted since the last time; whoever waits still wakes for what else there is."""
+        if not self._paths:
+            return []
+        with self._lock:
+            paths, self._paths = list(self._paths), {}
+        return paths
+
     def take(self) -> tuple[list[str], list[Callable[[], None]]]:
         """Everything noted since the last time."""
         self.wake.clear()
