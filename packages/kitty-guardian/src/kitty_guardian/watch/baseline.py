@@ -23,6 +23,7 @@ from kitty_guardian.watch.tree import (
 
 # A file touched this recently may change again without its times telling (coarse clocks): its signature is not trusted.
 _RACY_NS = 100_000_000
+_TRIES = 3
 _SMALLEST_READ = 1 << 15  # what opening a file costs, in bytes read
 
 
@@ -62,13 +63,15 @@ class Baseline:
             if kind is Kind.SYMLINK:
                 return Legal(kind, metadata_of(st), target=self._tree.readlink(path))
             with self._tree.open_file(path) as fd:
-                sha = digest(fd)
-                self._record.keep(fd, sha)
-                now = os.fstat(fd)
-                return Legal(kind, metadata_of(now, xattrs_of(fd)), now.st_size, sha)
+                for _ in range(_TRIES):
+                    now, sha = os.fstat(fd), digest(fd)
+                    if self._record.keep(fd, sha, now.st_size):
+                        return Legal(kind, metadata_of(now, xattrs_of(fd)), now.st_size, sha)
         except OSError as error:
             self._unresolved[path] = f"cannot be read, so its bytes are not protected: {error.strerror}"
-            return None
+        else:
+            self._unresolved[path] = "is written to all the time, so its bytes are not protected"
+        return None
 
     def set(self, path: str, legal: Legal) -> None:
         """Make `legal` the legal state of `path`; the directories above it are then kept, too."""

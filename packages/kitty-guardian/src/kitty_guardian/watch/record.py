@@ -5,6 +5,7 @@ The table lies in SQLite, the bytes in an append-only pack beside it (ADR 0003).
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sqlite3
@@ -200,16 +201,24 @@ class LegalRecord:
 
     # Writing
 
-    def keep(self, fd: int, sha256: bytes) -> None:
-        """Take the bytes of an open file into the pack, unless they are there already."""
+    def keep(self, fd: int, sha256: bytes, size: int) -> bool:
+        """Take the first `size` bytes of an open file into the pack, unless they are there already.
+
+        False if they no longer have that digest: somebody is writing.
+        """
         if sha256 in self._places:
-            return
+            return True
         start = os.lseek(self._pack, 0, os.SEEK_END)
-        offset = 0
-        while chunk := os.pread(fd, _CHUNK, offset):
+        offset, sha = 0, hashlib.sha256()
+        while offset < size and (chunk := os.pread(fd, min(_CHUNK, size - offset), offset)):
             _write_all(self._pack, chunk)
+            sha.update(chunk)
             offset += len(chunk)
+        if sha.digest() != sha256:
+            os.ftruncate(self._pack, start)
+            return False
         self._know(sha256, start, offset)
+        return True
 
     def keep_bytes(self, data: bytes, sha256: bytes) -> None:
         """Take bytes into the pack, unless they are there already."""

@@ -169,10 +169,10 @@ class WorkTree:
 
 
 def digest(fd: int) -> bytes:
-    """The SHA-256 of everything in an open file, read from its beginning."""
+    """The SHA-256 of what an open file holds now; what is appended meanwhile is not waited for."""
     sha = hashlib.sha256()
-    offset = 0
-    while chunk := os.pread(fd, _CHUNK, offset):
+    offset, size = 0, os.fstat(fd).st_size
+    while offset < size and (chunk := os.pread(fd, min(_CHUNK, size - offset), offset)):
         sha.update(chunk)
         offset += len(chunk)
     return sha.digest()

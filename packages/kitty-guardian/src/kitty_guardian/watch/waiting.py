@@ -147,13 +147,14 @@ class Waiting:
         return "equals its index entry" if executable == (indexed.mode == "100755") else None
 
     def _blob_at(self, path: str, st: os.stat_result, expected: str | None = None) -> str | None:
-        if st.st_size > _LARGEST_READ and (expected is None or self._git.size_of(expected) != st.st_size):
-            return None
         try:
             if stat.S_ISLNK(st.st_mode):
                 return self._git.blob_id(os.fsencode(self._tree.readlink(path)))
             with self._tree.open_file(path) as fd, os.fdopen(os.dup(fd), "rb") as file:
-                data = file.read()
+                size = os.fstat(fd).st_size  # now; it may have grown since it was looked at, and grow on
+                if size > _LARGEST_READ and (expected is None or self._git.size_of(expected) != size):
+                    return None
+                data = file.read(size)
         except OSError:
             return None
         plain = self._git.blob_id(data)
