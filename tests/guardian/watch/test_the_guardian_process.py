@@ -278,6 +278,23 @@ def test_an_unbound_or_unknown_feature_is_refused_with_the_choice(planned: Repos
     assert FEATURE in raised.value.message + str(raised.value.hint)
 
 
+@pytest.mark.parametrize("committed", [True, False])
+def test_a_feature_that_head_does_not_have_yet_is_in_research(tmp_path: Path, committed: bool) -> None:
+    repository = Repository(tmp_path / "work")
+    repository.write("src/app.py", "print('legal')\n")
+    if committed:
+        repository.commit("sources alone")
+    repository.feature(FEATURE, "implement")  # what its files look like counts only once HEAD has them
+    before = snapshot(repository.path / "src")
+
+    with pytest.raises(GuardianError):
+        lifecycle.start(repository.path)
+    with guarded(repository) as report:
+        assert report.status.phase == "research"
+        repository.write("src/app.py", "evil\n")
+        legal_again(repository.path / "src", before)
+
+
 def test_every_unfinished_feature_can_be_guarded(planned: Repository) -> None:
     planned.feature("002-second", "implement")
     planned.feature("003-finished", "finished")

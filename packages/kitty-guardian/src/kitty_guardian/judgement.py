@@ -12,10 +12,9 @@ from kitty_guardian.errors import InvalidValueError
 from kitty_guardian.model.decisions import Decision
 from kitty_guardian.model.phases import Phase
 from kitty_guardian.project.binding import bind
-from kitty_guardian.project.features import read_features
+from kitty_guardian.project.features import recorded_features
 from kitty_guardian.project.pins import Adoption
 from kitty_guardian.project.repository import Worktree, find_worktree, require_project
-from kitty_guardian.project.trees import GitTree
 from kitty_guardian.rules.policy import POLICY_PATH, Policy, parse_policy
 from kitty_guardian.rules.situation import FeatureState, Situation
 
@@ -79,7 +78,7 @@ def situation_of(
         features, bound, recorded = dict(adoption.features), adoption.bound, True
     else:
         head = worktree.head_commit()
-        reports = read_features(GitTree(worktree.git, head)) if head is not None else {}
+        reports = recorded_features(worktree, head)
         bound = bind(worktree, reports, feature=feature, every=False, branch=worktree.head_branch()).features
         features = {
             name: FeatureState(report.phase, report.finished, report.changes_requested)

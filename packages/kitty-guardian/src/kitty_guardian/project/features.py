@@ -24,8 +24,9 @@ from kitty_guardian.model.lanes import Lane
 from kitty_guardian.model.phases import Phase
 from kitty_guardian.model.reports import PhaseReport, Problem
 from kitty_guardian.project.frontmatter import Frontmatter, check_frontmatter, read_frontmatter
+from kitty_guardian.project.repository import Worktree
 from kitty_guardian.project.statuslog import LOG_LIMIT, StatusLog, read_status_log
-from kitty_guardian.project.trees import READ_LIMIT, DiskTree, Entry, Tree
+from kitty_guardian.project.trees import READ_LIMIT, DiskTree, Entry, GitTree, Tree
 
 FEATURES = "kitty-specs"
 _LOG = "status.events.jsonl"
@@ -65,6 +66,19 @@ def read_features(tree: Tree, *, thorough: bool = False) -> dict[str, PhaseRepor
         GitError: The commit cannot be read (git).
     """
     return {name: read_feature(tree, f"{FEATURES}/{name}", thorough=thorough) for name in feature_names(tree)}
+
+
+def recorded_features(worktree: Worktree, head: str | None) -> dict[str, PhaseReport]:
+    """What HEAD holds of every feature; a folder that HEAD does not have yet is in research (model section 1).
+
+    Raises:
+        GitError: HEAD cannot be read.
+    """
+    reports = read_features(GitTree(worktree.git, head)) if head is not None else {}
+    fresh = PhaseReport("", Phase.RESEARCH, evidence=("HEAD does not have this folder yet",))
+    for name in feature_names(DiskTree(worktree.root)):
+        reports.setdefault(name, attrs.evolve(fresh, feature=name))
+    return reports
 
 
 def read_feature(tree: Tree, directory: str, *, thorough: bool = True) -> PhaseReport:

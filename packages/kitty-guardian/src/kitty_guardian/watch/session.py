@@ -21,10 +21,9 @@ from kitty_guardian.errors import InvalidValueError, NothingProtectedError, Poli
 from kitty_guardian.model.phases import Phase
 from kitty_guardian.model.reports import PhaseReport
 from kitty_guardian.project.binding import Binding, bind
-from kitty_guardian.project.features import read_features
+from kitty_guardian.project.features import recorded_features
 from kitty_guardian.project.pins import Adoption, AdoptionError
 from kitty_guardian.project.repository import Worktree
-from kitty_guardian.project.trees import GitTree
 from kitty_guardian.rules.policy import POLICY_PATH, Policy, parse_policy
 from kitty_guardian.rules.situation import FeatureState, Situation
 from kitty_guardian.watch.audit import AuditTrail, EventType
@@ -452,7 +451,7 @@ def _bind(
 
     A work tree stays bound to what it was bound to unless something else is asked for.
     """
-    reports = read_features(GitTree(worktree.git, head)) if head is not None else {}
+    reports = recorded_features(worktree, head)
     feature, every = request.feature, request.every
     if feature is None and not every and prior is not None:
         every = prior.every
