@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import queue
@@ -145,7 +146,7 @@ def ask(address: Path, verb: str, /, **arguments: Argument) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: Nobody listens there.
-        ConnectionRefusedError: Nobody listens there any more.
+        ConnectionError: Nobody listens there any more, or it ended before it answered.
         GuardianBusyError: No answer in time.
         RefusedError: The guardian said no.
     """
@@ -155,8 +156,11 @@ def ask(address: Path, verb: str, /, **arguments: Argument) -> dict[str, Any]:
             connection.connect(name)
         try:
             connection.sendall(json.dumps({"v": VERSION, "verb": verb, **arguments}).encode() + b"\n")
-            answer = json.loads(_read_line(connection))
-        except (TimeoutError, ValueError, ConnectionResetError, BrokenPipeError) as error:
+            line = _read_line(connection)
+            if not line:
+                raise ConnectionResetError(errno.ECONNRESET, "it hung up without an answer")
+            answer = json.loads(line)
+        except (TimeoutError, ValueError) as error:
             raise GuardianBusyError(
                 f"the guardian at `{address.parent}` does not answer", hint="spec-kitty guardian status"
             ) from error

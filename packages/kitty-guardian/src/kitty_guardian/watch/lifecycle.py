@@ -300,7 +300,7 @@ def ask_guardian(worktree: Worktree, verb: str, /, **arguments: Argument) -> dic
     while True:
         try:
             return ask(Path(state.socket), verb, **arguments)
-        except (FileNotFoundError, ConnectionRefusedError, BlockingIOError):
+        except (FileNotFoundError, ConnectionError, BlockingIOError):
             if not is_held(Path(state.lock)):
                 raise NotRunningError(
                     f"no guardian runs for `{worktree.root}`", hint="spec-kitty guardian start"
