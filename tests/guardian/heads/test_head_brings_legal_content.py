@@ -441,7 +441,9 @@ def test_the_first_commit_of_a_repository_counts_if_it_holds_what_is_legal(tmp_p
     repository = Repository(tmp_path / "new")
     repository.feature(FEATURE, "plan")
     repository.write("src/app.py", "legal\n")
-    with held(repository, feature=None) as guard:  # nothing is bound yet; the feature's metadata is protected always
+    with held(
+        repository
+    ) as guard:  # in research, since there is no HEAD: what the first commit holds is legal as it stands
         repository.commit("first")
         guard.look()
         assert guard.session.heads.head == repository.head()
@@ -453,7 +455,7 @@ def test_the_first_commit_of_a_repository_does_not_count_if_it_holds_anything_el
     repository.feature(FEATURE, "plan")
     repository.write("src/app.py", "legal\n")
     meta = f"kitty-specs/{FEATURE}/meta.json"
-    with held(repository, feature=None) as guard:
+    with held(repository) as guard:
         evil = repository.git("hash-object", "-w", "--stdin", stdin=b"{}\n")
         repository.git("add", "-A")
         repository.git("update-index", "--cacheinfo", f"100644,{evil},{meta}")
