@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import subprocess
@@ -215,6 +216,26 @@ def test_too_few_watches_are_told_and_made_good_by_comparing(planned: Repository
             legal_again(planned.path / "src", before)
     finally:
         limit.write_text(old)
+
+
+def test_folders_that_were_taken_are_watched_no_longer(planned: Repository) -> None:
+    with guarded(planned) as report:
+
+        def watches() -> int:
+            count = 0
+            for info in Path(f"/proc/{report.status.pid}/fdinfo").iterdir():
+                with contextlib.suppress(FileNotFoundError):  # closed since it was listed
+                    count += info.read_text().count("inotify wd")
+            return count
+
+        if not Path("/proc/self/fdinfo").is_dir():
+            pytest.skip("watches can only be counted on Linux")
+        before = watches()
+        for number in range(20):
+            with contextlib.suppress(FileNotFoundError):  # a folder may be taken before the next is made in it
+                planned.write(f"src/new_{number}/deep/er/evil.py", "evil\n")
+            eventually(lambda: not any((planned.path / "src").glob("new_*")), "the folder is taken")
+        eventually(lambda: watches() <= before + 2, "no watch is left on what was taken")
 
 
 def test_a_write_that_makes_no_event_is_found_by_comparing(planned: Repository) -> None:
