@@ -510,15 +510,6 @@ def test_a_head_that_was_pruned_while_it_moved_stops_nothing(planned: Repository
         assert guard.session.heads.head == planned.head()
 
 
-def test_linked_work_trees_inside_are_known(planned: Repository) -> None:
-    with held(planned) as guard:
-        assert not guard.session.heads.is_worktree("nested/tree")
-        planned.worktree(planned.path / "nested/tree", "side")
-        (planned.path / ".git/worktrees/broken").mkdir()
-        assert guard.session.heads.is_worktree("nested/tree")
-        assert not guard.session.heads.is_worktree("nested")
-
-
 def test_history_rewritten_and_pruned_while_nobody_watched_stops_nothing(planned: Repository) -> None:
     with held(planned):
         pass

@@ -227,22 +227,6 @@ class Heads:
         """Whether its ignore rules ignore an untracked `path`."""
         return self._ignore.ignores(path, directory=directory)
 
-    def is_worktree(self, path: str) -> bool:
-        """Whether `path` is a linked work tree of this repository."""
-        wanted = self._worktree.root / path / ".git"
-        try:
-            pointers = list((self._worktree.common_dir / "worktrees").iterdir())
-        except (FileNotFoundError, NotADirectoryError):
-            return False
-        for pointer in pointers:
-            try:
-                text = (pointer / "gitdir").read_text(encoding="utf-8", errors="surrogateescape").strip()
-            except OSError:
-                continue
-            if os.path.normpath(pointer / text) == os.fspath(wanted):
-                return True
-        return False
-
     # A merge that is under way
 
     def is_being_merged(self, path: str, decide: _Decide) -> bool:
