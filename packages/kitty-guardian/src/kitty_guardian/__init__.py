@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from kitty_guardian.model.lanes import Lane
     from kitty_guardian.model.phases import Phase
     from kitty_guardian.model.reports import PhaseReport
-    from kitty_guardian.project.features import detect_phase, get_current_phase
+    from kitty_guardian.project.detecting import detect_phase, get_current_phase
     from kitty_guardian.project.pins import effective_phase
     from kitty_guardian.rules.decision import decide, is_write_allowed
     from kitty_guardian.rules.policy import Policy
@@ -46,9 +46,9 @@ _HOMES: Final[Mapping[str, str]] = {
     "PhaseReport": "model.reports",
     "Policy": "rules.policy",
     "decide": "rules.decision",
-    "detect_phase": "project.features",
+    "detect_phase": "project.detecting",
     "effective_phase": "project.pins",
-    "get_current_phase": "project.features",
+    "get_current_phase": "project.detecting",
     "is_write_allowed": "rules.decision",
 }
 

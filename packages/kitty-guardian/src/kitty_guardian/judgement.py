@@ -11,10 +11,9 @@ import attrs
 from kitty_guardian.errors import InvalidValueError
 from kitty_guardian.model.decisions import Decision
 from kitty_guardian.model.phases import Phase
-from kitty_guardian.project.binding import bind
-from kitty_guardian.project.features import recorded_features
-from kitty_guardian.project.pins import Adoption
+from kitty_guardian.project.pins import Adoption, states_of
 from kitty_guardian.project.repository import Worktree, find_worktree, require_project
+from kitty_guardian.project.survey import survey
 from kitty_guardian.rules.policy import POLICY_PATH, Policy, parse_policy
 from kitty_guardian.rules.situation import FeatureState, Situation
 
@@ -77,13 +76,8 @@ def situation_of(
     if adoption is not None and feature in {None, *adoption.bound}:
         features, bound, recorded = dict(adoption.features), adoption.bound, True
     else:
-        head = worktree.head_commit()
-        reports = recorded_features(worktree, head)
-        bound = bind(worktree, reports, feature=feature, every=False, branch=worktree.head_branch()).features
-        features = {
-            name: FeatureState(report.phase, report.finished, report.changes_requested)
-            for name, report in reports.items()
-        }
+        found = survey(worktree, feature=feature)
+        features, bound = states_of(found.reports, adoption), found.binding.features
         recorded = False
     if phase is not None:
         features |= {name: FeatureState(phase) for name in bound}

@@ -60,6 +60,7 @@ _GUARDIAN_MEMBERS: dict[str, Lazy | LazyGroup] = {
     "status": Lazy("lifecycle:status", "Whether this worktree is guarded, and how."),
     "stop": Lazy("lifecycle:stop", "Stop guarding this worktree; recorded."),
     "restart": Lazy("lifecycle:restart", "Stop and start again; takes up the phase the project is in now."),
+    "phase": Lazy("phase:phase", "The phase a feature's files show, and the one that is enforced."),
     "check": Lazy("judgement:check", "Would these writes stand? Exit code 1 if one would not."),
     "explain": Lazy("judgement:explain", "Why a path may or may not be written now."),
     "log": Lazy("audit:log", "What the guardian did, as it was recorded."),

@@ -37,9 +37,14 @@ class PhaseReport:
         feature: The feature's folder name below `kitty-specs/`.
         phase: The detected phase.
         evidence: Sentences, the deciding one first.
-        work_packages: Work package id ("WP01") to lane.
+        work_packages: Work package id ("WP01") to lane; one whose lane cannot be read is left out.
         changes_requested: Whether a latest verdict asks for changes.
         problems: What could not be read.
+        scope: The work packages whose lanes were asked for, those a work tree was made for; empty: all of them.
+        candidates: Every phase the feature may be in, given what could not be read; in order. Only `phase`, or nothing,
+            where there is no doubt.
+        unreadable: Work packages whose lane cannot be read, or may be another than was read.
+        malformed: Paths of the files that have to be mended before everything can be read.
     """
 
     feature: str
@@ -48,8 +53,22 @@ class PhaseReport:
     work_packages: Mapping[str, Lane] = attrs.field(factory=dict)
     changes_requested: bool = False
     problems: tuple[Problem, ...] = ()
+    scope: tuple[str, ...] = ()
+    candidates: tuple[Phase, ...] = ()
+    unreadable: tuple[str, ...] = ()
+    malformed: tuple[str, ...] = ()
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether the phase does not depend on anything that could not be read."""
+        return len(self.candidates) <= 1
 
     @property
     def finished(self) -> bool:
-        """Whether the feature has work packages and every one of them is done, approved or canceled."""
-        return bool(self.work_packages) and all(lane.is_finished for lane in self.work_packages.values())
+        """Whether the feature has work packages and every one of them is known to be done, approved or canceled."""
+        return (
+            bool(self.work_packages)
+            and not self.unreadable
+            and self.is_certain
+            and all(lane.is_finished for lane in self.work_packages.values())
+        )

@@ -1,31 +1,18 @@
-"""Which feature a work tree is bound to: taken from what was asked for, or from names git tools gave it, never guessed.
-
-Names of every era (facts, section 7):
-
-| era | folder below `.worktrees/` | branch |
-|---|---|---|
-| up to 0.10 | `034-home-guard` | `034-home-guard` |
-| 0.11 to 3.0 | `034-home-guard-WP01` | `034-home-guard-WP01` |
-| 3.1 | `034-home-guard-lane-a` | `kitty/mission-034-home-guard[-lane-a]` |
-| 3.1.1 on | `home-guard-01KW1JXX-lane-a`, `home-guard-01KW1JXX-coord` | `kitty/mission-home-guard-01KW1JXX[-lane-a]` |
-"""
+"""Which feature a work tree is bound to: the one asked for, or the one that folder or branch names; never guessed."""
 
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable, Mapping
 
 import attrs
 
 from kitty_guardian.errors import InvalidValueError, UnboundFeatureError, UnknownFeatureError
 from kitty_guardian.model.reports import PhaseReport
+from kitty_guardian.project.assignments import assignment
 from kitty_guardian.project.handles import Handles
 from kitty_guardian.project.repository import Worktree
 
-_SUFFIX = re.compile(r"-(?:WP\d+|lane-[a-z0-9]+|coord)\Z")
-_MISSION = "kitty/mission-"
-_DISTINCTIVE = re.compile(r"\d{3}-|.*-[0-9A-HJKMNP-TV-Z]{8}\Z")
 _SHOWN = 10
 
 
@@ -36,10 +23,14 @@ class Binding:
     Attributes:
         features: Folder names below `kitty-specs/`; empty when no feature is active.
         reason: One sentence for people.
+        part: The part of its one feature that it was made for, as in `Assignment`; empty for the whole.
+        every: Whether every unfinished feature was asked for.
     """
 
     features: tuple[str, ...]
     reason: str
+    part: str = ""
+    every: bool = False
 
 
 def bind(
@@ -68,17 +59,19 @@ def bind(
         UnboundFeatureError: Nothing names a feature and unfinished ones exist.
     """
     handles = Handles.of(worktree, reports)
-    if feature is not None:
-        if every:
-            raise InvalidValueError("--feature and --all exclude each other", hint="give one of them")
-        return Binding((_asked_for(handles, feature),), f"{feature} was asked for")
+    if feature is not None and every:
+        raise InvalidValueError("--feature and --all exclude each other", hint="give one of them")
     unfinished = tuple(sorted(name for name, report in reports.items() if not report.finished))
     if every:
-        return Binding(unfinished, f"every unfinished feature was asked for ({len(unfinished)} of {len(reports)})")
-    if worktree.root.parent.name == ".worktrees" and (name := _named_by(handles, worktree.root.name)) is not None:
-        return Binding((name,), f"the work tree's folder is .worktrees/{worktree.root.name}")
-    if branch is not None and (name := _named_by_branch(handles, branch)) is not None:
-        return Binding((name,), f"the branch is {branch}")
+        counted = f"{len(unfinished)} of {len(reports)}"
+        return Binding(unfinished, f"every unfinished feature was asked for ({counted})", every=True)
+    made = assignment(worktree, handles, branch)
+    if feature is not None:
+        asked = asked_for(handles, feature)
+        part = made.part if made is not None and made.feature == asked else ""
+        return Binding((asked,), f"{feature} was asked for", part)
+    if made is not None:
+        return Binding((made.feature,), made.reason, made.part)
     if not unfinished:
         why = f"each of its {len(reports)} features is finished" if reports else "kitty-specs/ holds no feature"
         return Binding((), f"no feature is active: {why}")
@@ -88,7 +81,12 @@ def bind(
     )
 
 
-def _asked_for(handles: Handles, wanted: str) -> str:
+def asked_for(handles: Handles, wanted: str) -> str:
+    """The one feature that a person calls `wanted`.
+
+    Raises:
+        UnknownFeatureError: It names no feature, or more than one.
+    """
     found = handles.match(wanted)
     if len(found) == 1:
         return found[0]
@@ -102,22 +100,6 @@ def _asked_for(handles: Handles, wanted: str) -> str:
         f"there is no feature {wanted!r} in kitty-specs/ (it holds {_listed(handles.names) or 'none'})",
         hint=f"did you mean {close[0]}?" if close else "give the name of a folder below kitty-specs/",
     )
-
-
-def _named_by(handles: Handles, name: str) -> str | None:
-    """The one feature a folder or mission branch of this name was made for; the whole name is tried first."""
-    for candidate in dict.fromkeys((name, _SUFFIX.sub("", name))):
-        if (found := handles.match_worktree_name(candidate)) is not None:
-            return found
-    return None
-
-
-def _named_by_branch(handles: Handles, branch: str) -> str | None:
-    if branch.startswith(_MISSION):
-        return _named_by(handles, branch.removeprefix(_MISSION))
-    # A plain branch counts only when it spells a name that nothing else is called by: "main" binds nothing.
-    plain = _SUFFIX.sub("", branch) if branch not in handles.names else branch
-    return plain if plain in handles.names and _DISTINCTIVE.match(plain) else None
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -20,9 +20,10 @@ _BOM = b"\xef\xbb\xbf"
 _FENCE = "---"
 _CONFLICT = re.compile(r"^(?:<{7}|={7}|>{7}|\|{7})(?: |\r?$)", re.MULTILINE)
 _END = re.compile(r"^---[ \t]*\r?$", re.MULTILINE)
-_TOP_KEY = re.compile(r"^([^\s#\-'\"][^:\n]*?)\s*:(?=\s)", re.MULTILINE)
+_IN_CONFLICT = "holds the markers of an unresolved merge conflict"
 _DEEPEST = 64
-_TEXT = "tag:yaml.org,2002:str"
+_PLAIN_TAGS = (None, "tag:yaml.org,2002:str")
+_NO_MAPPING = "has frontmatter that is not one mapping"
 
 
 @attrs.frozen
@@ -46,19 +47,27 @@ class Frontmatter:
     Attributes:
         fields: Its top-level values by key.
         problems: Why it, or a part of it, could not be read.
+        exists: Whether there is a head at all, readable or not.
     """
 
     fields: Mapping[str, Field] = attrs.field(factory=dict)
     problems: tuple[Problem, ...] = ()
+    exists: bool = True
+
+    @property
+    def is_malformed(self) -> bool:
+        """Whether there is a head and what it says cannot be known before it is mended."""
+        return self.exists and bool(self.problems)
 
 
 class _UnreadableError(Exception):
-    """Why a head could not be read: 1-based line or None, and what is wrong there."""
+    """Why a head could not be read: 1-based line or None, and what is wrong there; `absent`: there is none."""
 
-    def __init__(self, line: int | None, message: str) -> None:
+    def __init__(self, line: int | None, message: str, *, absent: bool = False) -> None:
         super().__init__(message)
         self.line = line
         self.message = message
+        self.absent = absent
 
 
 def read_frontmatter(data: bytes, path: str) -> Frontmatter:
@@ -71,25 +80,13 @@ def read_frontmatter(data: bytes, path: str) -> Frontmatter:
     try:
         fields, doubled = _parse(_head(data))
     except _UnreadableError as error:
-        return Frontmatter(problems=(Problem(path, error.line, error.message),))
+        return Frontmatter(problems=(Problem(path, error.line, error.message),), exists=not error.absent)
     # With a key twice, which of the two is meant is anyone's guess: nothing of the head counts (as upstream has it).
     if doubled:
         return Frontmatter(
             problems=tuple(Problem(path, key.line, f"has the key {key.value!r} twice") for key in doubled)
         )
     return Frontmatter(fields)
-
-
-def check_frontmatter(data: bytes, path: str) -> tuple[Problem, ...]:
-    """Problems of a head whose fields are not needed, at a small part of the price of parsing it.
-
-    Everything is found but YAML that is broken in itself; only a key that seems to be there twice is looked at closely.
-    """
-    try:
-        keys = _TOP_KEY.findall(_head(data))
-    except _UnreadableError as error:
-        return (Problem(path, error.line, error.message),)
-    return read_frontmatter(data, path).problems if len(keys) != len(set(keys)) else ()
 
 
 def _head(data: bytes) -> str:
@@ -109,14 +106,17 @@ def _head(data: bytes) -> str:
         raise _UnreadableError(_line_at(body, error.start), "is not UTF-8") from error
     first, _, rest = text.partition("\n")
     if first.rstrip() != _FENCE:
-        raise _UnreadableError(1, "does not begin with frontmatter (a line of three dashes)")
+        if _CONFLICT.match(text) is not None:
+            raise _UnreadableError(1, _IN_CONFLICT)
+        meant = text.lstrip().startswith(_FENCE)  # a blank line before it is all that is wrong
+        raise _UnreadableError(1, "does not begin with frontmatter (a line of three dashes)", absent=not meant)
     if (end := _END.search(rest)) is None:
         raise _UnreadableError(1, "has frontmatter without an end (a second line of three dashes)")
     head = rest[: end.start()]
     if len(head) > HEAD_LIMIT:
         raise _UnreadableError(1, f"has frontmatter longer than {HEAD_LIMIT >> 10} KiB, which was not read")
     if (conflict := _CONFLICT.search(head)) is not None:
-        raise _UnreadableError(_line_in(head, conflict.start()), "holds the markers of an unresolved merge conflict")
+        raise _UnreadableError(_line_in(head, conflict.start()), _IN_CONFLICT)
     return head
 
 
@@ -131,19 +131,19 @@ def _parse(head: str) -> tuple[dict[str, Field], list[Field]]:
     """
     import yaml  # here, since it costs 40 ms and many readings need none
 
+    loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)(head)
     outline = _Outline()
     try:
-        for event in yaml.parse(head, Loader=getattr(yaml, "CBaseLoader", yaml.BaseLoader)):
-            line = 2 if event.start_mark is None else event.start_mark.line + 2
-            match event:
-                case yaml.ScalarEvent():
-                    outline.node(event.value if event.tag in (None, _TEXT) else None, line)
-                case yaml.AliasEvent():
-                    outline.node(None, line)
-                case yaml.CollectionStartEvent():
-                    outline.node(None, line, opens=isinstance(event, yaml.MappingStartEvent))
-                case yaml.CollectionEndEvent():
-                    outline.end()
+        # An event for every scalar of every head of a project: this loop is what reading a project costs.
+        while (kind := type(event := loader.get_event())) is not yaml.StreamEndEvent:
+            if kind is yaml.ScalarEvent:
+                outline.node(event.value if event.tag in _PLAIN_TAGS else None, event.start_mark.line + 2)
+            elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
+                outline.begin(event.start_mark.line + 2, mapping=kind is yaml.MappingStartEvent)
+            elif kind is yaml.AliasEvent:
+                outline.node(None, event.start_mark.line + 2)
+            elif kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
+                outline.end()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = 2 if mark is None else mark.line + 2
@@ -151,6 +151,8 @@ def _parse(head: str) -> tuple[dict[str, Field], list[Field]]:
     except yaml.reader.ReaderError as error:
         line = _line_in(head, error.position)
         raise _UnreadableError(line, f"is not valid YAML: {error.reason}") from error
+    finally:
+        loader.dispose()
     return outline.fields, outline.doubled
 
 
@@ -161,43 +163,48 @@ class _Outline:
         self.fields: dict[str, Field] = {}
         self.doubled: list[Field] = []
         self._levels: list[_Mapping | None] = []  # None: a sequence
+        self._inner: _Mapping | None = None
         self._has_root = False
 
-    def node(self, text: str | None, line: int, *, opens: bool | None = None) -> None:
-        """A node begins: `text` if it is a plain scalar; `opens`: it is a mapping (True) or a sequence (False)."""
+    def node(self, text: str | None, line: int) -> None:
+        """A node: `text` if it is a plain scalar."""
         if not self._levels:
-            if self._has_root or not opens:
-                raise _UnreadableError(line, "has frontmatter that is not one mapping")
-            self._has_root = True
-        elif (mapping := self._levels[-1]) is not None:
-            self._in_mapping(mapping, text, line)
-        if opens is not None:
-            if len(self._levels) == _DEEPEST:
-                raise _UnreadableError(line, "has frontmatter that is nested too deeply")
-            self._levels.append(_Mapping() if opens else None)
+            raise _UnreadableError(line, _NO_MAPPING)
+        if (mapping := self._inner) is None:
+            return
+        if mapping.at_value:
+            mapping.at_value = False
+            if len(self._levels) == 1 and mapping.key is not None:
+                self.fields[mapping.key] = Field(text, mapping.line)
+        else:
+            mapping.at_value, mapping.key, mapping.line = True, text, line
+            if text in mapping.seen and text is not None:
+                self.doubled.append(Field(text, line))
+            mapping.seen.add(text)
+
+    def begin(self, line: int, *, mapping: bool) -> None:
+        """A mapping or a sequence begins; what follows is in it."""
+        if self._levels:
+            self.node(None, line)
+        elif self._has_root or not mapping:
+            raise _UnreadableError(line, _NO_MAPPING)
+        if len(self._levels) == _DEEPEST:
+            raise _UnreadableError(line, "has frontmatter that is nested too deeply")
+        self._has_root = True
+        self._inner = _Mapping() if mapping else None
+        self._levels.append(self._inner)
 
     def end(self) -> None:
         """The innermost mapping or sequence ends."""
         self._levels.pop()
-
-    def _in_mapping(self, mapping: _Mapping, text: str | None, line: int) -> None:
-        if mapping.at_value:
-            if len(self._levels) == 1 and mapping.key is not None:
-                self.fields[mapping.key.value or ""] = Field(text, mapping.key.line)
-            mapping.at_value = False
-            return
-        mapping.at_value = True
-        mapping.key = None if text is None else Field(text, line)
-        if mapping.key is not None and text is not None:
-            if text in mapping.seen:
-                self.doubled.append(mapping.key)
-            mapping.seen.add(text)
+        self._inner = self._levels[-1] if self._levels else None
 
 
 @attrs.define
 class _Mapping:
-    seen: set[str] = attrs.field(factory=set)
-    key: Field | None = None
+    seen: set[str | None] = attrs.field(factory=set)
+    key: str | None = None
+    line: int = 0
     at_value: bool = False
 
 

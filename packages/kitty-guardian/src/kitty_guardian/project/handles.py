@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from functools import cached_property
 
 import attrs
 
-from kitty_guardian.errors import GitError
+from kitty_guardian.project.meta import read_meta
 from kitty_guardian.project.repository import Worktree
 from kitty_guardian.project.trees import GitTree
 
@@ -72,8 +71,8 @@ class Handles:
         if (head := self.worktree.head_commit()) is None:
             return {}
         with GitTree(self.worktree.git, head) as tree:
-            found = {name: _mission_id(tree, name) for name in self.names}
-        return {name: mission_id for name, mission_id in found.items() if mission_id is not None}
+            found = {name: read_meta(tree, name).get("mission_id") for name in self.names}
+        return {name: text for name, text in found.items() if isinstance(text, str) and ULID.match(text)}
 
 
 def plain_name(name: str) -> str:
@@ -82,13 +81,3 @@ def plain_name(name: str) -> str:
         name = numbered[2]
     suffixed = _SUFFIXED.match(name)
     return name if suffixed is None else suffixed[1]
-
-
-def _mission_id(tree: GitTree, name: str) -> str | None:
-    try:
-        data = tree.read(f"kitty-specs/{name}/meta.json")
-        meta = None if data is None else json.loads(data.decode("utf-8-sig"))
-    except (GitError, ValueError, RecursionError):
-        return None  # a feature that cannot say its id is not matched by one
-    mission_id = meta.get("mission_id") if isinstance(meta, dict) else None
-    return mission_id if isinstance(mission_id, str) and ULID.match(mission_id) else None

@@ -72,13 +72,15 @@ class ObjectReader:
             GitError: Git has ended.
         """
         with self._turn:
-            questions = [os.fsencode(name) for name in objectnames]
             room = _CAPACITY - sum(len(question) + 1 for question in self._asked)
-            for question in questions:
+            ahead = []
+            for question in map(os.fsencode, objectnames):
                 room -= len(question) + 1
                 if room < 0 or b"\n" in question or not question:
                     break
-                self._send(question)
+                ahead.append(question)
+            if ahead:
+                self._send(*ahead)
 
     def close(self) -> None:
         """Ends the process; harmless when it has ended."""
@@ -110,14 +112,14 @@ class ObjectReader:
             self._send(question)
         return self._answer(limit)
 
-    def _send(self, question: bytes) -> None:
+    def _send(self, *questions: bytes) -> None:
         if self._process.returncode is not None:
             raise GitError("git cat-file --batch: has ended")
         try:
-            os.write(self._questions, question + b"\n")
+            os.write(self._questions, b"\n".join((*questions, b"")))
         except OSError as error:
             raise GitError(f"git cat-file --batch: ended early ({error.strerror})") from error
-        self._asked.append(question)
+        self._asked.extend(questions)
 
     def _answer(self, limit: int | None) -> tuple[str, bytes] | None:
         header = self._line()

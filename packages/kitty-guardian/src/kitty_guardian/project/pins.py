@@ -19,6 +19,7 @@ import attrs
 
 from kitty_guardian.errors import GuardianError
 from kitty_guardian.model.phases import Phase
+from kitty_guardian.model.reports import PhaseReport
 from kitty_guardian.project.repository import Worktree
 from kitty_guardian.rules.situation import FeatureState
 
@@ -49,6 +50,28 @@ def effective_phase(store: PhaseStore, feature: str, worktree: Worktree) -> Phas
     return store.phase_of(feature) or Phase.RESEARCH
 
 
+def states_of(reports: Mapping[str, PhaseReport], prior: Adoption | None = None) -> dict[str, FeatureState]:
+    """What is to be enforced for each feature, by folder name, after it was read.
+
+    Where not everything could be read, the last recorded phase stays; with none, every phase it may be in counts
+    (enforcement model, section 7). What has to be mended stays writable.
+
+    Args:
+        reports: What was read.
+        prior: What was recorded before, if anything.
+    """
+    return {name: _state_of(report, prior) for name, report in reports.items()}
+
+
+def _state_of(report: PhaseReport, prior: Adoption | None) -> FeatureState:
+    if report.is_certain:
+        return FeatureState(report.phase, report.finished, report.changes_requested, malformed=report.malformed)
+    recorded = None if prior is None else prior.features.get(report.feature)
+    if recorded is not None:
+        return attrs.evolve(recorded, malformed=report.malformed)
+    return FeatureState(report.phase, candidates=report.candidates, malformed=report.malformed)
+
+
 def _aware(_instance: object, _attribute: object, value: datetime) -> None:
     if value.tzinfo is None:
         raise ValueError("the time of an adoption needs its offset from UTC")
@@ -65,6 +88,7 @@ class Adoption:
         every: Whether every unfinished feature was asked for (`--all`).
         features: State of every feature known then, by folder name.
         reasons: What a person gave with `--accept-current`, oldest first.
+        part: The part of its one feature that the work tree was made for ("WP01", "lane-a"); empty for the whole.
     """
 
     at: datetime = attrs.field(validator=_aware)
@@ -73,6 +97,7 @@ class Adoption:
     every: bool
     features: Mapping[str, FeatureState]
     reasons: tuple[str, ...] = ()
+    part: str = ""
 
     def phase_of(self, feature: str) -> Phase | None:
         """The recorded phase of `feature`, or None when it was not known at adoption."""
@@ -87,11 +112,14 @@ class Adoption:
             "head": self.head,
             "bound": list(self.bound),
             "every": self.every,
+            "part": self.part,
             "features": {
                 name: {
                     "phase": state.phase.value,
                     "finished": state.finished,
                     "changes_requested": state.changes_requested,
+                    "candidates": list(state.candidates),
+                    "malformed": list(state.malformed),
                 }
                 for name, state in sorted(self.features.items())
             },
@@ -117,6 +145,7 @@ class Adoption:
             every=_expect(fields.get("every"), bool, "every"),
             features={name: _state(name, state) for name, state in features.items()},
             reasons=_texts(fields.get("reasons"), "reasons"),
+            part=_expect(fields.get("part", ""), str, "part"),
         )
 
     @classmethod
@@ -180,6 +209,8 @@ def _state(name: str, value: object) -> FeatureState:
         phase=Phase(_expect(fields.get("phase"), str, f"{where}.phase")),
         finished=_expect(fields.get("finished"), bool, f"{where}.finished"),
         changes_requested=_expect(fields.get("changes_requested"), bool, f"{where}.changes_requested"),
+        candidates=tuple(Phase(name) for name in _texts(fields.get("candidates", []), f"{where}.candidates")),
+        malformed=_texts(fields.get("malformed", []), f"{where}.malformed"),
     )
 
 

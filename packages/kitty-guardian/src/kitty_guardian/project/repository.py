@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +16,11 @@ from kitty_paths import RepositoryState
 
 PROJECT_DIRECTORIES = ("kitty-specs", ".kittify")
 """A work tree that holds one of these at its top is a Spec Kitty project (facts, section 6)."""
+
+_WORKTREES = ".worktrees"
+_SET_ASIDE = ("rebase-merge/head-name", "rebase-apply/head-name", "BISECT_START")
+"""Where git notes which branch it took HEAD off, as its own `status` reads it."""
+_OBJECT_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
 
 _ASKED = (
     "--is-bare-repository",
@@ -76,11 +82,22 @@ class Worktree:
     def head_branch(self) -> str | None:
         """The branch HEAD is on, without `refs/heads/`, born or not; None when HEAD is detached.
 
+        A rebase or a bisection detaches HEAD for a while: the branch is then the one they will return to.
+
         Raises:
             GitError: Git could not read HEAD.
         """
-        branch = self._symbolic_head()
+        branch = self._symbolic_head() or self._branch_set_aside()
         return None if branch is None else branch.removeprefix("refs/heads/")
+
+    def _branch_set_aside(self) -> str | None:
+        for name in _SET_ASIDE:
+            try:
+                text = (self.git_dir / name).read_text(encoding="utf-8", errors="surrogateescape").strip()
+            except OSError:
+                continue
+            return text if text and text != "detached HEAD" and not _OBJECT_ID.match(text) else None
+        return None
 
     def _symbolic_head(self, *, accept: tuple[int, ...] = (0, 1)) -> str | None:
         status, output = self.git.attempt("symbolic-ref", "--quiet", "HEAD", accept=accept)
@@ -121,7 +138,22 @@ def find_worktree(start: Path, *, env: Mapping[str, str] | None = None) -> Workt
     if len(answers) != len(_ASKED):
         raise NotARepositoryError(f"{start}: a path of this repository contains a line break", hint="rename it")
     root, git_dir, common_dir = (Path(os.path.realpath(place / answer)) for answer in answers[2:])
+    _refuse_husk(place, root)
     return Worktree(root, git_dir, common_dir, env)
+
+
+def _refuse_husk(place: Path, root: Path) -> None:
+    """A folder below `.worktrees/` that lost its `.git` is no work tree, and what is meant is not the one around it.
+
+    Raises:
+        NotARepositoryError: `place` is in such a folder.
+    """
+    inside = place.relative_to(root).parts if place.is_relative_to(root) else ()
+    if len(inside) > 1 and inside[0] == _WORKTREES:
+        husk = root / _WORKTREES / inside[1]
+        raise NotARepositoryError(
+            f"{husk} is no git work tree: it has no .git", hint=f"cd {root}, or make it one with: git worktree add"
+        )
 
 
 def is_project(worktree: Worktree) -> bool:
@@ -143,6 +175,12 @@ def require_project(worktree: Worktree) -> None:
         NotAProjectError: Neither `kitty-specs/` nor `.kittify/` exists.
         GitError: Git could not read HEAD.
     """
+    specs = worktree.root / PROJECT_DIRECTORIES[0]
+    if specs.is_symlink():
+        raise NotAProjectError(
+            f"{specs} is a symbolic link, and what lies elsewhere cannot be guarded",
+            hint="put the folder itself in the link's place",
+        )
     if not is_project(worktree):
         raise NotAProjectError(
             f"{worktree.root} is not a Spec Kitty project: it has neither kitty-specs/ nor .kittify/",

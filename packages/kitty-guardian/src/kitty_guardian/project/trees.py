@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
+import time
+from collections.abc import Hashable, Iterable
+from pathlib import Path
 from types import TracebackType
 from typing import Literal, Protocol, Self
 
@@ -14,6 +15,7 @@ import attrs
 from kitty_guardian.errors import GitError
 from kitty_guardian.project.git import Git
 from kitty_guardian.project.objects import ObjectReader
+from kitty_guardian.project.repository import Worktree
 
 EntryKind = Literal["file", "directory", "symlink", "gitlink"]
 """`gitlink` is another repository: a submodule, or on disk a directory with its own `.git`."""
@@ -22,6 +24,9 @@ READ_LIMIT = 1 << 20
 """Bytes; a work package or log that is longer than this is reported, not read."""
 
 _ROOTS = ("kitty-specs", ".kittify")
+_SETTLED_NS = 2_000_000_000
+"""Nanoseconds after which a file's times tell every further change: the coarsest file systems tick once in so many."""
+
 _KINDS: dict[bytes, EntryKind] = {b"040000": "directory", b"120000": "symlink", b"160000": "gitlink"}
 
 
@@ -47,6 +52,9 @@ class Tree(Protocol):
     def expect(self, paths: Iterable[str]) -> None:
         """Says which files will be read next, in which order; a hint that saves waiting and changes no answer."""
 
+    def stamp(self, path: str) -> Hashable | None:
+        """Something that is different once the file at `path` is; None: nothing is known that would be."""
+
     def read(self, path: str, limit: int = READ_LIMIT) -> bytes | None:
         """Bytes of the regular file at `path`, or None when there is none.
 
@@ -68,13 +76,16 @@ class DiskTree:
             root: Absolute path of the top directory.
         """
         self.root = root
+        # Text instead of paths: a project's thousands of files are looked at in every reading.
+        self._top = os.fspath(root).rstrip("/") + "/"
+        self._checked = {""}
 
     def names(self, directory: str) -> tuple[Entry, ...]:
         """As in `Tree`; sockets, pipes and devices are left out, git knows no such thing either."""
         if not self._is_within(directory):
             return ()
         try:
-            with os.scandir(self.root / directory) as found:
+            with os.scandir(self._top + directory) as found:
                 entries = [Entry(item.name, kind) for item in found if (kind := _kind_on_disk(item)) is not None]
         except (FileNotFoundError, NotADirectoryError):
             return ()
@@ -83,18 +94,28 @@ class DiskTree:
     def expect(self, paths: Iterable[str]) -> None:
         """As in `Tree`; the disk has nothing to gain from it."""
 
+    def stamp(self, path: str) -> Hashable | None:
+        """As in `Tree`; a file that has only just changed has none, since it may change again within one tick."""
+        try:
+            st = os.lstat(self._top + path)
+        except OSError:
+            return None
+        if not stat.S_ISREG(st.st_mode) or time.time_ns() - max(st.st_mtime_ns, st.st_ctime_ns) < _SETTLED_NS:
+            return None
+        return (st.st_dev, st.st_ino, st.st_size, st.st_mtime_ns, st.st_ctime_ns)
+
     def read(self, path: str, limit: int = READ_LIMIT) -> bytes | None:
         """As in `Tree`."""
-        if not self._is_within(os.path.dirname(path)):  # noqa: PTH120 - `path` is a tree path, not a Path
+        if not self._is_within(path.rpartition("/")[0]):
             return None
         try:
             # O_NONBLOCK: opening a pipe would wait for its writer.
             flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-            descriptor = os.open(self.root / path, flags)
+            descriptor = os.open(self._top + path, flags)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError:
-            if (self.root / path).is_symlink():  # ELOOP here, other numbers elsewhere
+            if os.path.islink(self._top + path):  # noqa: PTH114 - ELOOP here, other numbers elsewhere
                 return None
             raise
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -104,16 +125,117 @@ class DiskTree:
             return file.read(limit + 1)
 
     def _is_within(self, directory: str) -> bool:
-        """Whether `directory` stays below the root: no `..`, not absolute, no symbolic link on the way."""
-        parts = PurePosixPath(directory).parts
-        if ".." in parts or directory.startswith("/"):
+        """Whether `directory` stays below the root: no `..`, not absolute, no symbolic link on the way.
+
+        Looked up once for each directory: a tree is for one look at a project.
+        """
+        if directory in self._checked:
+            return True
+        above, _, last = directory.rpartition("/")
+        if last in {"", ".."} or not self._is_within(above):
             return False
-        place = self.root
-        for part in parts:
-            place /= part
-            if place.is_symlink():
-                return False
+        if os.path.islink(self._top + directory):  # noqa: PTH114 - as in __init__
+            return False
+        self._checked.add(directory)
         return True
+
+
+class _Blobs:
+    """Reads blobs through one `cat-file` process, started when it is first needed."""
+
+    def __init__(self, git: Git) -> None:
+        self._git = git
+        self._reader: ObjectReader | None = None
+
+    def expect(self, names: Iterable[str]) -> None:
+        try:
+            self._running().expect(names)
+        except GitError:
+            self.close()  # a hint may fail; reading will tell which object git stumbles over
+
+    def read(self, name: str, limit: int, where: str) -> bytes:
+        try:
+            found = self._running().read(name, limit)
+        except GitError:
+            self.close()  # one broken object must not take the others with it
+            raise
+        if found is None:
+            raise GitError(f"{where}: object {name} is missing from the repository", hint="git fsck")
+        return found[1]
+
+    def close(self) -> None:
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            reader.close()
+
+    def _running(self) -> ObjectReader:
+        if self._reader is None:
+            self._reader = self._git.cat_batch()
+        return self._reader
+
+
+class CheckoutTree(DiskTree):
+    """A work tree as the checkout it is: what a sparse checkout leaves out is read from the index.
+
+    Without that, a file that was left out on purpose would look deleted, and its feature a phase younger.
+    """
+
+    def __init__(self, worktree: Worktree) -> None:
+        """Reads nothing yet.
+
+        Args:
+            worktree: The work tree.
+        """
+        super().__init__(worktree.root)
+        self._git = worktree.git
+        self._blobs = _Blobs(worktree.git)
+        self._listing: _Listing | None = None
+
+    @staticmethod
+    def is_needed(git_dir: Path) -> bool:
+        """Whether the work tree with this git directory may leave files out."""
+        return (git_dir / "info" / "sparse-checkout").exists()
+
+    def names(self, directory: str) -> tuple[Entry, ...]:
+        """As in `Tree`.
+
+        Raises:
+            GitError: The index cannot be read.
+        """
+        there = {entry.name: entry for entry in self._left_out().names(directory)}
+        there |= {entry.name: entry for entry in super().names(directory)}
+        return tuple(there[name] for name in sorted(there))
+
+    def stamp(self, path: str) -> Hashable | None:
+        """As in `Tree`."""
+        if os.path.lexists(self.root / path):
+            return super().stamp(path)
+        return self._left_out().objects.get(path)
+
+    def read(self, path: str, limit: int = READ_LIMIT) -> bytes | None:
+        """As in `Tree`."""
+        if (data := super().read(path, limit)) is not None or (name := self._left_out().objects.get(path)) is None:
+            return data
+        return self._blobs.read(name, limit, path)
+
+    def close(self) -> None:
+        """Ends the reading process; the tree can still be used and would start another."""
+        self._blobs.close()
+
+    def _left_out(self) -> _Listing:
+        if self._listing is None:
+            self._listing = _Listing()
+            for record in self._git.lines_z("ls-files", "-t", "--stage", "-z", "--", *_ROOTS):
+                facts, _, raw = record.partition(b"\t")
+                tag, mode, name, _ = facts.split(b" ")
+                if tag in {b"S", b"s"}:  # skip-worktree; small: assumed unchanged, too
+                    self._listing.add(os.fsdecode(raw), mode, name)
+        return self._listing
+
+
+def tree_on_disk(worktree: Worktree) -> DiskTree:
+    """The files of a work tree as they are now, also of one that is checked out sparsely."""
+    return CheckoutTree(worktree) if CheckoutTree.is_needed(worktree.git_dir) else DiskTree(worktree.root)
 
 
 class GitTree:
@@ -132,9 +254,8 @@ class GitTree:
         """
         self.git = git
         self.commit = commit
-        self._listing: dict[str, list[Entry]] | None = None
-        self._objects: dict[str, str] = {}
-        self._reader: ObjectReader | None = None
+        self._listing: _Listing | None = None
+        self._blobs = _Blobs(git)
 
     def names(self, directory: str) -> tuple[Entry, ...]:
         """As in `Tree`.
@@ -142,7 +263,7 @@ class GitTree:
         Raises:
             GitError: The commit cannot be read.
         """
-        return tuple(self._listed().get(directory.strip("/"), ()))
+        return self._listed().names(directory.strip("/"))
 
     def expect(self, paths: Iterable[str]) -> None:
         """As in `Tree`.
@@ -150,32 +271,25 @@ class GitTree:
         Raises:
             GitError: The commit cannot be read.
         """
-        self._listed()
-        names = [self._objects[path] for path in paths if path in self._objects]
-        try:
-            self._objects_reader().expect(names)
-        except GitError:
-            self.close()  # a hint may fail; reading will tell which object git stumbles over
+        objects = self._listed().objects
+        self._blobs.expect([objects[path] for path in paths if path in objects])
+
+    def stamp(self, path: str) -> Hashable | None:
+        """As in `Tree`.
+
+        Raises:
+            GitError: The commit cannot be read.
+        """
+        return self._listed().objects.get(path)
 
     def read(self, path: str, limit: int = READ_LIMIT) -> bytes | None:
         """As in `Tree`."""
-        self._listed()
-        if (name := self._objects.get(path)) is None:
-            return None
-        try:
-            found = self._objects_reader().read(name, limit)
-        except GitError:
-            self.close()  # one broken object must not take the others with it
-            raise
-        if found is None:
-            raise GitError(f"{self.commit}:{path}: object {name} is missing from the repository", hint="git fsck")
-        return found[1]
+        name = self._listed().objects.get(path)
+        return None if name is None else self._blobs.read(name, limit, f"{self.commit}:{path}")
 
     def close(self) -> None:
         """Ends the reading process; the tree can still be used and would start another."""
-        reader, self._reader = self._reader, None
-        if reader is not None:
-            reader.close()
+        self._blobs.close()
 
     def __enter__(self) -> Self:
         return self
@@ -185,28 +299,40 @@ class GitTree:
     ) -> None:
         self.close()
 
-    def _objects_reader(self) -> ObjectReader:
-        if self._reader is None:
-            self._reader = self.git.cat_batch()
-        return self._reader
-
-    def _listed(self) -> dict[str, list[Entry]]:
+    def _listed(self) -> _Listing:
         if self._listing is None:
             tree = self.git.text("rev-parse", "--verify", "--end-of-options", f"{self.commit}^{{tree}}")
-            listing: dict[str, list[Entry]] = {}
-            for record in self.git.lines_z("ls-tree", "-r", "-t", "-z", tree, "--", *_ROOTS):
+            listing = _Listing()
+            for record in self.git.lines_z("ls-tree", "-r", "-z", tree, "--", *_ROOTS):
                 facts, _, raw = record.partition(b"\t")
                 mode, _, name = facts.split(b" ")
-                path = os.fsdecode(raw)
-                kind = _KINDS.get(mode, "file")
-                directory, _, last = path.rpartition("/")
-                listing.setdefault(directory, []).append(Entry(last, kind))
-                if kind == "file":
-                    self._objects[path] = name.decode("ascii")
-            for entries in listing.values():
-                entries.sort(key=lambda entry: entry.name)
+                listing.add(os.fsdecode(raw), mode, name)
             self._listing = listing
         return self._listing
+
+
+class _Listing:
+    """What git lists: paths with their modes and object names; directories are those that hold one."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, str] = {}
+        self._entries: dict[str, dict[str, Entry]] = {}
+
+    def add(self, path: str, mode: bytes, name: bytes) -> None:
+        kind = _KINDS.get(mode, "file")
+        if kind == "file":
+            self.objects[path] = name.decode("ascii")
+        directory, _, last = path.rpartition("/")
+        self._entries.setdefault(directory, {})[last] = Entry(last, kind)
+        while directory:
+            above, _, last = directory.rpartition("/")
+            if last in self._entries.setdefault(above, {}):
+                return
+            self._entries[above][last] = Entry(last, "directory")
+            directory = above
+
+    def names(self, directory: str) -> tuple[Entry, ...]:
+        return tuple(sorted(self._entries.get(directory, {}).values(), key=lambda entry: entry.name))
 
 
 def _kind_on_disk(item: os.DirEntry[str]) -> EntryKind | None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _GIT: Final = Verdict(allowed=True, rule="git", reason="git's own files are git's")
 _PAUSED: Final = Verdict(allowed=True, rule="paused", reason="a person has paused the guardian")
 _FINISHED: Final = Verdict(allowed=True, rule="finished", reason="the feature is finished")
+_MALFORMED: Final = Verdict(allowed=True, rule="malformed", reason="it could not be read, and may be mended")
 _IDLE: Final = Verdict(allowed=True, rule="no-active-feature", reason="no feature is being worked on")
 _FEATURE_OF: Final = re.compile(rf"{patterns.below(table.FEATURES, short_names=True)}([^/]+)", re.DOTALL).match
 
@@ -37,11 +38,16 @@ class FeatureState:
         phase: Its effective phase.
         finished: Whether every work package is done; its rules are off then.
         changes_requested: Whether the latest verdict asks for changes.
+        candidates: Every phase it may be in where that could not be read; a path is denied if any of them denies it.
+            Empty: `phase` it is.
+        malformed: Files that could not be read, relative to the work tree: open, so that they can be mended.
     """
 
     phase: Phase
     finished: bool = False
     changes_requested: bool = False
+    candidates: tuple[Phase, ...] = ()
+    malformed: tuple[str, ...] = ()
 
 
 UNKNOWN: Final = FeatureState(Phase.RESEARCH)
@@ -66,24 +72,29 @@ class Situation:
     bound: tuple[str, ...]
     open_paths: tuple[str, ...] = ()
     paused: bool = False
-    _known: Mapping[str, _Decider] = attrs.field(init=False, eq=False, repr=False)
+    _known: Mapping[str, tuple[_Decider, ...]] = attrs.field(init=False, eq=False, repr=False)
     _by_key: Mapping[str, tuple[_Decider, ...]] = attrs.field(init=False, eq=False, repr=False)
     _bound: tuple[_Decider, ...] = attrs.field(init=False, eq=False, repr=False)
     _opened: Mapping[str, _Opened] = attrs.field(init=False, eq=False, repr=False)
     _transient: Callable[[str], object] = attrs.field(init=False, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        known = {name: self._decider(name, state) for name, state in self.features.items()}
+        known = {name: self._deciders(name, state) for name, state in self.features.items()}
         by_key: dict[str, tuple[_Decider, ...]] = {}
-        for name, decider in known.items():
-            by_key[fold(name)] = (*by_key.get(fold(name), ()), decider)
-        bound = [known.get(name) or self._decider(name, UNKNOWN) for name in self.bound]
+        for name, deciders in known.items():
+            by_key[fold(name)] = (*by_key.get(fold(name), ()), *deciders)
+        bound = [decider for name in self.bound for decider in known.get(name) or self._deciders(name, UNKNOWN)]
         opened: dict[str, _Opened] = {}
+        for state in self.features.values():
+            for path in state.malformed:
+                readings = normalise(path)
+                if not isinstance(readings, Rejection):
+                    opened[readings[0].path] = _Opened(_MALFORMED, protected=True, below=False)
         for path in self.open_paths:
             readings = normalise(path)
             if not isinstance(readings, Rejection):
                 verdict = Verdict(allowed=True, rule=f"open:{path}", reason=f"a person has opened {path} for a while")
-                opened[readings[0].path] = _Opened(verdict, protected=_holds_always_protected(readings))
+                opened[readings[0].path] = _Opened(verdict, protected=_holds_always_protected(readings), below=True)
         # A frozen value derives what it needs from its own fields once, here.
         derive = object.__setattr__
         derive(self, "_known", known)
@@ -140,18 +151,27 @@ class Situation:
         """What a decision carries where no feature decides."""
         return self.features.get(self.bound[0], UNKNOWN).phase if self.bound else UNKNOWN.phase
 
-    def _decider(self, name: str, state: FeatureState) -> _Decider:
+    def _deciders(self, name: str, state: FeatureState) -> tuple[_Decider, ...]:
+        """One for the phase, or one for each phase it may be in."""
         if state.finished:
-            return _Decider(f"{name}: ", state.phase, None)
-        matcher = matcher_of(self.policy, state.phase, changes_requested=state.changes_requested, bare=False)
-        return _Decider(f"{name}: ", state.phase, matcher)
+            return (_Decider(f"{name}: ", state.phase, None),)
+        doubt = f"{name}, which may be in {{}}: " if state.candidates else f"{name}: "
+        return tuple(
+            _Decider(
+                doubt.format(phase),
+                phase,
+                matcher_of(self.policy, phase, changes_requested=state.changes_requested, bare=False),
+            )
+            for phase in state.candidates or (state.phase,)
+        )
 
     def _opening(self, path: str) -> _Opened | None:
         """The exception that covers `path`, the closest first."""
-        while path:
-            if path in self._opened:
+        if path in self._opened:
+            return self._opened[path]
+        while path := path.rpartition("/")[0]:
+            if path in self._opened and self._opened[path].below:
                 return self._opened[path]
-            path = path.rpartition("/")[0]
         return None
 
     def _deciding(self, reading: Reading) -> tuple[_Decider, ...]:
@@ -162,8 +182,8 @@ class Situation:
         name = reading.path.split("/", 2)[1]
         found = self._known.get(name)
         if found is not None:
-            return (found,)
-        return self._by_key.get(inside[1]) or (self._decider(name, UNKNOWN),)
+            return found
+        return self._by_key.get(inside[1]) or self._deciders(name, UNKNOWN)
 
     def _verdicts(self, reading: Reading) -> list[tuple[Verdict, str, _Decider | None]]:
         """What each decider says about `reading`; without any, what holds always. Never empty."""
@@ -194,10 +214,14 @@ class _Decider:
 
 @attrs.frozen
 class _Opened:
-    """One exception in force; `protected`: whether it names something that is always protected."""
+    """One exception in force; `protected`: whether it names something that is always protected.
+
+    `below`: whether it opens what lies below it, too.
+    """
 
     verdict: Verdict
     protected: bool
+    below: bool
 
 
 def _holds_always_protected(readings: tuple[Reading, ...]) -> bool:

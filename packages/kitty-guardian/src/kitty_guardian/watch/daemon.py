@@ -22,6 +22,7 @@ import attrs
 
 from kitty_guardian.errors import GuardianError
 from kitty_guardian.project.repository import find_worktree
+from kitty_guardian.watch.appearance import Appearance
 from kitty_guardian.watch.control import ControlServer, answer_with
 from kitty_guardian.watch.durable import GroupSync, write_atomically
 from kitty_guardian.watch.locking import HeldLock
@@ -64,6 +65,7 @@ class Daemon:
         )
         self._sync = GroupSync(session.tree, session.quarantine.fd, (session.quarantine.journal.fd, session.audit.fd))
         self._control = ControlServer(Path(session.state.socket), self._submit)
+        self._appearance = Appearance(worktree)
         self._network = is_network(worktree.root)
         self._canary = 0.0
         self._news: list[str] = []  # examined during a scan; what only whole batches get is still to come
@@ -257,9 +259,11 @@ class Daemon:
     # Requests and signals
 
     def _submit(self, request: Mapping[str, Any], reply: Callable[[Mapping[str, Any]], None]) -> None:
-        self._inbox.call(lambda: reply(answer_with(self._answer, request)))
+        # In the asking thread: how features look is read from files, and the worker has writes to undo.
+        detected = self._appearance.of(self._session.adoption) if request.get("verb") == "status" else {}
+        self._inbox.call(lambda: reply(answer_with(lambda asked: self._answer(asked, detected), request)))
 
-    def _answer(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _answer(self, request: Mapping[str, Any], detected: Mapping[str, str]) -> Mapping[str, Any]:
         match request.get("verb"):
             case "stop":
                 self._asked = bool(request.get("person", True))
@@ -267,7 +271,7 @@ class Daemon:
                 self._inbox.wake.set()
                 return {"pid": os.getpid()}
             case "status":
-                return {"status": self.status()}
+                return {"status": {**self.status(), "detected": detected}}
             case "sync":
                 self._session.answer(request)
                 return {"status": self.status()}

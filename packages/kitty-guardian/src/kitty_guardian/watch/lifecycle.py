@@ -43,6 +43,7 @@ class Status:
         violations: How many violations the trail holds.
         protected_files: How many files and links have a legal record.
         notes: Sentences about what is not as it should be.
+        detected: The bound features, each with the phase its files look like; empty where nobody looked.
     """
 
     running: bool
@@ -57,6 +58,7 @@ class Status:
     violations: int
     protected_files: int
     notes: tuple[str, ...] = ()
+    detected: Mapping[str, str] = attrs.field(factory=dict)
 
 
 @attrs.frozen

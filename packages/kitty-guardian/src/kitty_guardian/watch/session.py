@@ -19,13 +19,11 @@ import attrs
 
 from kitty_guardian.errors import InvalidValueError, NothingProtectedError, PolicyError
 from kitty_guardian.model.phases import Phase
-from kitty_guardian.model.reports import PhaseReport
-from kitty_guardian.project.binding import Binding, bind
-from kitty_guardian.project.features import recorded_features
-from kitty_guardian.project.pins import Adoption, AdoptionError
+from kitty_guardian.project.pins import Adoption, AdoptionError, states_of
 from kitty_guardian.project.repository import Worktree
+from kitty_guardian.project.survey import survey
 from kitty_guardian.rules.policy import POLICY_PATH, Policy, parse_policy
-from kitty_guardian.rules.situation import FeatureState, Situation
+from kitty_guardian.rules.situation import Situation
 from kitty_guardian.watch.audit import AuditTrail, EventType
 from kitty_guardian.watch.gitwork import GitWork
 from kitty_guardian.watch.grants import Grant, check_grant, check_reason, dump_grants, load_grants, still_holding
@@ -169,28 +167,29 @@ class Session:
         """What is pinned: anew after a person's stop, as recorded after a crash."""
         request, prior = self.request, Adoption.read(self.state.adoption)
         stopped = self.record.fact(_STOPPED) == _YES
-        head = self.worktree.head_commit()
         if prior is not None and not (stopped or request.fresh or request.accept_current or self._first):
             asks_the_same = (request.feature is None or request.feature in prior.bound) and (
                 not request.every or prior.every
             )
             if asks_the_same:
                 return prior
-        reports, binding, every = _bind(self.worktree, head, request, prior)
+        found = survey(self.worktree, feature=request.feature, every=request.every, prior=prior)
+        binding = found.binding
         adoption = Adoption(
             at=datetime.now(UTC),
-            head=head,
+            head=found.head,
             bound=binding.features,
-            every=every,
-            features={
-                name: FeatureState(report.phase, report.finished, report.changes_requested)
-                for name, report in reports.items()
-            },
+            every=binding.every,
+            features=states_of(found.reports, prior),
             reasons=(*(prior.reasons if prior else ()), *((request.accept_current,) if request.accept_current else ())),
+            part=binding.part,
         )
-        self.notes.append(binding.reason)
+        self.notes += [binding.reason, *found.notes]
         self.notes.extend(
-            str(problem) for name in binding.features if name in reports for problem in reports[name].problems
+            str(problem)
+            for name in binding.features
+            if name in found.reports
+            for problem in found.reports[name].problems
         )
         adoption.write(self.state.adoption)
         return adoption
@@ -441,23 +440,9 @@ def check_request(worktree: Worktree, request: StartRequest) -> None:
     """
     if (worktree.root / POLICY_PATH).is_file():
         parse_policy(_text((worktree.root / POLICY_PATH).read_bytes()))
-    _bind(worktree, worktree.head_commit(), request, Adoption.read(worktree.state.guardian.adoption))
-
-
-def _bind(
-    worktree: Worktree, head: str | None, request: StartRequest, prior: Adoption | None
-) -> tuple[dict[str, PhaseReport], Binding, bool]:
-    """What HEAD holds, which features that binds, and whether every unfinished one is meant.
-
-    A work tree stays bound to what it was bound to unless something else is asked for.
-    """
-    reports = recorded_features(worktree, head)
-    feature, every = request.feature, request.every
-    if feature is None and not every and prior is not None:
-        every = prior.every
-        kept = [name for name in prior.bound if name in reports and not reports[name].finished]
-        feature = kept[0] if kept and not every else None
-    return reports, bind(worktree, reports, feature=feature, every=every, branch=worktree.head_branch()), every
+    survey(
+        worktree, feature=request.feature, every=request.every, prior=Adoption.read(worktree.state.guardian.adoption)
+    )
 
 
 def actor() -> str:

@@ -27,6 +27,8 @@ _FIELDS = (
     "level",
     "violations",
     "protected_files",
+    "features",
+    "detected",
 )
 
 
@@ -200,8 +202,10 @@ def _show_status(console: Console, found: Status) -> None:
     sign = good("●") if found.healthy else doubtful("●")
     console.show(f"{sign} {strong('guarded')}  {plain(found.worktree)}")
     features = ", ".join(f"{name} ({phase})" for name, phase in found.features.items())
+    differing = [f"{name} ({look})" for name, look in found.detected.items() if look != found.features.get(name)]
     rows = [
         ("feature", strong(features) if features else "none active; only what is always protected is held"),
+        *([("looks like", ", ".join(differing))] if differing else []),
         ("mode", f"{found.mode}, {found.level}"),
         ("protects", words.count(found.protected_files, "file")),
         ("undone", words.count(found.violations, "write")),

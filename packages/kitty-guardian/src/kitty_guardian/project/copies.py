@@ -1,0 +1,171 @@
+"""Whose copy of a feature counts, where several work trees of one repository have one (facts, section 7).
+
+Tools write a feature's status in one place and leave it stale in all others: in the main work tree, or for a feature
+with a coordination branch on that branch. A work tree made for a work package branches off earlier and sees none of it.
+So the other copy counts as soon as it has news about the feature that HEAD here does not have.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+
+import attrs
+
+from kitty_guardian.project.meta import read_meta
+from kitty_guardian.project.repository import Worktree
+from kitty_guardian.project.trees import GitTree
+
+_BRANCHES = "refs/heads/"
+_COORDINATION = "kitty/"
+
+
+@attrs.frozen
+class Copy:
+    """Where a feature is read from.
+
+    Attributes:
+        commit: What is recorded of it.
+        root: The work tree that has its branch checked out, absolute; None: none has.
+        reason: Half a sentence for people; empty for a work tree's own copy.
+    """
+
+    commit: str
+    root: Path | None
+    reason: str
+
+
+@attrs.frozen
+class Checkout:
+    """One work tree of the repository, as `git worktree list` has it.
+
+    Attributes:
+        root: Its top directory; absolute.
+        commit: What its HEAD resolves to, or None.
+        branch: The branch it is on, without `refs/heads/`, or None.
+    """
+
+    root: Path
+    commit: str | None
+    branch: str | None
+
+
+class Copies:
+    """Answers for one work tree, as the repository is when it is first asked."""
+
+    def __init__(self, worktree: Worktree, head: str) -> None:
+        """Reads nothing yet.
+
+        Args:
+            worktree: The work tree that asks.
+            head: Its HEAD's commit.
+        """
+        self._worktree = worktree
+        self._git = worktree.git
+        self._head = head
+
+    @property
+    def main(self) -> Copy | None:
+        """What the main work tree holds, where this is a linked one and the main one is a work tree at all."""
+        if not self._worktree.is_linked or not self._checkouts:
+            return None
+        first = self._checkouts[0]
+        if first.commit is None or first.root == self._worktree.root:
+            return None
+        return Copy(first.commit, first.root, f"the main work tree, {first.root}, has newer status of it")
+
+    def of(self, feature: str, *, in_part: bool) -> Copy | None:
+        """The copy of `feature` that counts, or None where that is the work tree's own.
+
+        Args:
+            feature: Folder name below `kitty-specs/`.
+            in_part: Whether the work tree was made for a part of the feature. Then its own copy is never written by
+                anyone, otherwise it counts as soon as it has news of its own.
+        """
+        coordination = self._coordination(feature)
+        if coordination is not None and self._has_news(coordination.commit, self._head, feature):
+            return coordination
+        main = self.main
+        if main is None or not self._has_news(main.commit, self._head, feature):
+            return None
+        return main if in_part or not self._has_news(self._head, main.commit, feature) else None
+
+    def that_count(self, features: Iterable[str], *, bound: Iterable[str], part: str) -> dict[str, Copy]:
+        """The copies of `features` that count instead of the work tree's own, by folder name.
+
+        Only a coordination branch, which names its feature, can stand in for a feature the work tree is not bound to:
+        asking git for news of each of hundreds would take seconds.
+
+        Args:
+            features: Folder names below `kitty-specs/`.
+            bound: The few features that the work tree is bound to.
+            part: The part of its one feature that it was made for; empty for the whole.
+        """
+        known, asked = tuple(features), frozenset(bound)
+        wanted = (name for name in known if name in asked or self._coordination(name) is not None)
+        found = {name: self.of(name, in_part=bool(part) and name in asked) for name in wanted}
+        return {name: copy for name, copy in found.items() if copy is not None}
+
+    def _coordination(self, feature: str) -> Copy | None:
+        """The branch that `meta.json` names, if it exists."""
+        # Upstream calls them all kitty/mission-…; without any such branch, no meta.json needs to be read.
+        if not self._branches or (branch := self._named_branches.get(feature)) is None:
+            return None
+        if (commit := self._branches.get(branch)) is None:
+            return None
+        root = next((each.root for each in self._checkouts if each.branch == branch and each.root.is_dir()), None)
+        if root == self._worktree.root:
+            return None
+        return Copy(commit, root, f"its coordination branch, {branch}, has newer status of it")
+
+    @cached_property
+    def _named_branches(self) -> dict[str, str]:
+        """Coordination branch by feature, as `meta.json` of HEAD or of the main work tree names it."""
+        found: dict[str, str] = {}
+        commits = [self._head, *([self.main.commit] if self.main is not None else [])]
+        for commit in commits:
+            with GitTree(self._git, commit) as tree:
+                names = [entry.name for entry in tree.names("kitty-specs") if entry.kind == "directory"]
+                tree.expect([f"kitty-specs/{name}/meta.json" for name in names])
+                for name in names:
+                    branch = read_meta(tree, name).get("coordination_branch")
+                    if isinstance(branch, str) and branch:
+                        found.setdefault(name, branch)
+        return found
+
+    @cached_property
+    def _branches(self) -> dict[str, str]:
+        """Commit by branch, of those that may be coordination branches."""
+        output = self._git.run("for-each-ref", "--format=%(objectname) %(refname)", f"{_BRANCHES}{_COORDINATION}")
+        rows = (os.fsdecode(line).split(" ", 1) for line in output.splitlines())
+        return {name.removeprefix(_BRANCHES): commit for commit, name in rows}
+
+    @cached_property
+    def _checkouts(self) -> tuple[Checkout, ...]:
+        """Every work tree, the main one first; a bare repository has no main one and is left out."""
+        found: list[Checkout] = []
+        facts: dict[str, str] = {}
+        for line in [*self._git.text("worktree", "list", "--porcelain").split("\n"), ""]:
+            if line:
+                key, _, value = line.partition(" ")
+                facts[key] = value
+            elif facts:
+                # The first one is the main one: a bare repository in its place must not let the next one pass for it.
+                root = Path(os.path.realpath(facts["worktree"]))
+                commit = None if "bare" in facts else _born(facts.get("HEAD"))
+                found.append(Checkout(root, commit, facts.get("branch", "").removeprefix(_BRANCHES) or None))
+                facts = {}
+        return tuple(found)
+
+    def _has_news(self, there: str, here: str, feature: str) -> bool:
+        """Whether `there` has a commit about the feature that `here` does not contain."""
+        if there == here:
+            return False
+        path = f":(literal)kitty-specs/{feature}"
+        return bool(self._git.run("rev-list", "--max-count=1", there, f"^{here}", "--", path).strip())
+
+
+def _born(commit: str | None) -> str | None:
+    return None if commit is None or not commit.strip("0") else commit

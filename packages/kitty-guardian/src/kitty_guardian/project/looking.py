@@ -1,0 +1,80 @@
+"""What features look like now: their files as they are, each where the copy of it lies that counts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+
+import attrs
+
+from kitty_guardian.model.reports import PhaseReport
+from kitty_guardian.project.assignments import work_packages_of
+from kitty_guardian.project.copies import Copies, Copy
+from kitty_guardian.project.features import FEATURES, read_feature
+from kitty_guardian.project.pins import Adoption
+from kitty_guardian.project.readings import Readings
+from kitty_guardian.project.repository import Worktree, find_worktree
+from kitty_guardian.project.trees import GitTree, Tree, tree_on_disk
+
+
+@attrs.frozen
+class Look:
+    """What one feature looks like.
+
+    Attributes:
+        report: Its report.
+        read_from: The top directory its files were read below, or a commit where no work tree has them.
+    """
+
+    report: PhaseReport
+    read_from: str
+
+
+def look(
+    worktree: Worktree,
+    names: Iterable[str],
+    *,
+    bound: Iterable[str],
+    part: str,
+    copies: Mapping[str, Copy],
+    readings: Readings,
+) -> dict[str, Look]:
+    """Look at features, by folder name.
+
+    Args:
+        worktree: The work tree.
+        names: The features.
+        bound: Those it is bound to.
+        part: The part of its one feature that it was made for; empty for the whole.
+        copies: Whose copy counts, where it is not the work tree's own.
+        readings: What is known already.
+
+    Raises:
+        GitError: A commit that counts, or the index of a sparse checkout, cannot be read.
+    """
+    asked = frozenset(bound)
+    found: dict[str, Look] = {}
+    own = tree_on_disk(worktree)
+    for name in names:
+        copy = copies.get(name)
+        tree, read_from = (own, os.fspath(worktree.root)) if copy is None else _tree_of(worktree, copy)
+        only, _ = work_packages_of(tree, name, part if name in asked else "")
+        report = read_feature(tree, f"{FEATURES}/{name}", work_packages=only, readings=readings)
+        found[name] = Look(report, read_from)
+    return found
+
+
+def look_at_recorded(
+    worktree: Worktree, adoption: Adoption, names: Iterable[str], readings: Readings
+) -> dict[str, Look]:
+    """Look at features of a work tree whose binding was recorded; as `look`."""
+    known, head = tuple(names), worktree.head_commit()
+    bound = () if adoption.every else adoption.bound
+    copies = {} if head is None else Copies(worktree, head).that_count(known, bound=bound, part=adoption.part)
+    return look(worktree, known, bound=bound, part=adoption.part, copies=copies, readings=readings)
+
+
+def _tree_of(worktree: Worktree, copy: Copy) -> tuple[Tree, str]:
+    if copy.root is None:
+        return GitTree(worktree.git, copy.commit), copy.commit
+    return tree_on_disk(find_worktree(copy.root)), os.fspath(copy.root)

@@ -1,0 +1,111 @@
+"""What is recorded of every feature, and which of them a work tree is bound to: what adoption begins with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+
+from kitty_guardian.model.phases import Phase
+from kitty_guardian.model.reports import PhaseReport
+from kitty_guardian.project.assignments import work_packages_of
+from kitty_guardian.project.binding import Binding, bind
+from kitty_guardian.project.copies import Copies, Copy
+from kitty_guardian.project.features import FEATURES, feature_names, read_feature, read_features
+from kitty_guardian.project.pins import Adoption
+from kitty_guardian.project.readings import Readings
+from kitty_guardian.project.repository import Worktree
+from kitty_guardian.project.trees import GitTree, tree_on_disk
+
+
+@attrs.frozen
+class Survey:
+    """What was found for one work tree.
+
+    Attributes:
+        head: The commit HEAD resolves to, or None.
+        reports: Every feature by folder name, as commits hold it: the copy that counts.
+        binding: What the work tree is bound to.
+        copies: Whose copy counts, for features whose own copy does not.
+        notes: Sentences for people.
+    """
+
+    head: str | None
+    reports: Mapping[str, PhaseReport]
+    binding: Binding
+    copies: Mapping[str, Copy]
+    notes: tuple[str, ...] = ()
+
+
+def survey(
+    worktree: Worktree,
+    *,
+    feature: str | None = None,
+    every: bool = False,
+    prior: Adoption | None = None,
+    readings: Readings | None = None,
+) -> Survey:
+    """Look at a work tree as its HEAD, and whatever else counts, hold it; nothing on disk but folders' names matters.
+
+    A folder that no commit has yet is in research (model section 1). A work tree stays bound to what it was bound to,
+    in whole or in part, unless something else is asked for.
+
+    Args:
+        worktree: The work tree.
+        feature: The feature that was asked for.
+        every: Whether every unfinished one was.
+        prior: What was adopted before, if anything.
+        readings: What is known already.
+
+    Raises:
+        InvalidValueError, UnknownFeatureError, UnboundFeatureError: As `bind` has them.
+        GitError: HEAD cannot be read.
+    """
+    readings = readings or Readings()
+    head = worktree.head_commit()
+    if head is None:
+        reports = _with_folders({}, worktree)
+        return Survey(None, reports, _bound(worktree, reports, feature, every=every, prior=prior), {})
+    copies = Copies(worktree, head)
+    with GitTree(worktree.git, head) as tree:
+        reports = read_features(tree, readings)
+    if (main := copies.main) is not None:  # what was begun there after this work tree branched off
+        with GitTree(worktree.git, main.commit) as tree:
+            for name in feature_names(tree):
+                if name not in reports:
+                    reports[name] = read_feature(tree, f"{FEATURES}/{name}", readings=readings)
+    reports = _with_folders(reports, worktree)
+    binding = _bound(worktree, reports, feature, every=every, prior=prior)
+    asked = () if binding.every else binding.features
+    others = copies.that_count(reports, bound=asked, part=binding.part)
+    notes = [f"{name}: {copy.reason}" for name, copy in others.items()]
+    for name in {**others, **dict.fromkeys(asked if binding.part else ())}:
+        commit = others[name].commit if name in others else head
+        with GitTree(worktree.git, commit) as tree:
+            only, why = work_packages_of(tree, name, binding.part if name in asked else "")
+            reports[name] = read_feature(tree, f"{FEATURES}/{name}", work_packages=only, readings=readings)
+        if why:
+            notes.append(why)
+    return Survey(head, reports, binding, others, tuple(notes))
+
+
+def _bound(
+    worktree: Worktree, reports: Mapping[str, PhaseReport], feature: str | None, *, every: bool, prior: Adoption | None
+) -> Binding:
+    kept: str | None = None
+    if feature is None and not every and prior is not None:
+        every = prior.every
+        if not every:
+            kept = next((name for name in prior.bound if name in reports and not reports[name].finished), None)
+    binding = bind(worktree, reports, feature=feature or kept, every=every, branch=worktree.head_branch())
+    if kept is None or prior is None:
+        return binding
+    return attrs.evolve(binding, reason=f"bound to {kept} since {prior.at:%Y-%m-%d %H:%M}", part=prior.part)
+
+
+def _with_folders(reports: Mapping[str, PhaseReport], worktree: Worktree) -> dict[str, PhaseReport]:
+    found = dict(reports)
+    fresh = PhaseReport("", Phase.RESEARCH, evidence=("HEAD does not have this folder yet",))
+    for name in feature_names(tree_on_disk(worktree)):
+        found.setdefault(name, attrs.evolve(fresh, feature=name))
+    return found
