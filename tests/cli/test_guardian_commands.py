@@ -31,6 +31,8 @@ STATUS = [
     "level",
     "violations",
     "protected_files",
+    "features",
+    "detected",
 ]
 DECISION = ["path", "allowed", "rule", "reason", "hint"]
 ENTRY = ["id", "path", "at", "size", "sha256", "reason"]
@@ -84,6 +86,7 @@ EVERY_COMMAND = [
     ["restart"],
     ["stop"],
     ["status"],
+    ["phase"],
     ["check", "src/app.py"],
     ["explain", "src/app.py"],
     ["log"],
@@ -112,7 +115,7 @@ def test_a_directory_that_was_removed_is_said_to_be(spec_kitty: Program, tmp_pat
     assert done.stderr.startswith(b"error: The current directory does not exist any more\nhint: ")
 
 
-@pytest.mark.parametrize("command", [["start"], ["check", "a"], ["explain", "a"]], ids=" ".join)
+@pytest.mark.parametrize("command", [["start"], ["phase"], ["check", "a"], ["explain", "a"]], ids=" ".join)
 def test_a_repository_that_is_no_project_is_refused(spec_kitty: Program, tmp_path: Path, command: list[str]) -> None:
     repository = Repository(tmp_path / "plain")
     repository.write("a", "")

@@ -14,12 +14,14 @@ from pathlib import Path
 
 import attrs
 
-from kitty_guardian.project.meta import read_meta
+from kitty_guardian.errors import GitError
+from kitty_guardian.project.features import FEATURES
+from kitty_guardian.project.gathering import STATUS_LOG
+from kitty_guardian.project.meta import coordination_branch, parse_meta
+from kitty_guardian.project.objects import ObjectReader
 from kitty_guardian.project.repository import Worktree
-from kitty_guardian.project.trees import GitTree
 
 _BRANCHES = "refs/heads/"
-_COORDINATION = "kitty/"
 
 
 @attrs.frozen
@@ -92,6 +94,11 @@ class Copies:
             return None
         return main if in_part or not self._has_news(self._head, main.commit, feature) else None
 
+    def missing_branch(self, feature: str) -> str | None:
+        """The coordination branch that the feature names and this repository does not have, if so."""
+        branch = self._named_branches.get(feature)
+        return branch if branch is not None and branch not in self._branches else None
+
     def that_count(self, features: Iterable[str], *, bound: Iterable[str], part: str) -> dict[str, Copy]:
         """The copies of `features` that count instead of the work tree's own, by folder name.
 
@@ -110,7 +117,6 @@ class Copies:
 
     def _coordination(self, feature: str) -> Copy | None:
         """The branch that `meta.json` names, if it exists."""
-        # Upstream calls them all kitty/mission-…; without any such branch, no meta.json needs to be read.
         if not self._branches or (branch := self._named_branches.get(feature)) is None:
             return None
         if (commit := self._branches.get(branch)) is None:
@@ -125,22 +131,30 @@ class Copies:
         """Coordination branch by feature, as `meta.json` of HEAD or of the main work tree names it."""
         found: dict[str, str] = {}
         commits = [self._head, *([self.main.commit] if self.main is not None else [])]
-        for commit in commits:
-            with GitTree(self._git, commit) as tree:
-                names = [entry.name for entry in tree.names("kitty-specs") if entry.kind == "directory"]
-                tree.expect([f"kitty-specs/{name}/meta.json" for name in names])
-                for name in names:
-                    branch = read_meta(tree, name).get("coordination_branch")
-                    if isinstance(branch, str) and branch:
+        with self._git.cat_batch() as reader:
+            for commit in commits:
+                for name in self._folders(commit):
+                    meta = parse_meta(_blob(reader, f"{commit}:{FEATURES}/{name}/meta.json"))
+                    if (branch := coordination_branch(meta, name)) is not None:
                         found.setdefault(name, branch)
         return found
 
+    def _folders(self, commit: str) -> list[str]:
+        rows = self._git.lines_z("ls-tree", "-d", "-z", "--name-only", commit, "--", f"{FEATURES}/")
+        return [os.fsdecode(row).removeprefix(f"{FEATURES}/") for row in rows]
+
     @cached_property
     def _branches(self) -> dict[str, str]:
-        """Commit by branch, of those that may be coordination branches."""
-        output = self._git.run("for-each-ref", "--format=%(objectname) %(refname)", f"{_BRANCHES}{_COORDINATION}")
-        rows = (os.fsdecode(line).split(" ", 1) for line in output.splitlines())
-        return {name.removeprefix(_BRANCHES): commit for commit, name in rows}
+        """Commit by branch, of those that may be coordination branches; a clone has them as remote-tracking ones."""
+        # Upstream calls them all kitty/mission-…: without any such branch, no meta.json needs to be read.
+        output = self._git.run(
+            "for-each-ref", "--format=%(objectname) %(refname)", "refs/remotes/*/kitty/*", "refs/heads/kitty/"
+        )
+        found: dict[str, str] = {}
+        for row in sorted(output.splitlines(), key=lambda row: b" refs/heads/" in row):  # local ones replace the others
+            commit, _, name = os.fsdecode(row).partition(" ")
+            found[f"kitty/{name.partition('/kitty/')[2]}"] = commit
+        return found
 
     @cached_property
     def _checkouts(self) -> tuple[Checkout, ...]:
@@ -160,12 +174,31 @@ class Copies:
         return tuple(found)
 
     def _has_news(self, there: str, here: str, feature: str) -> bool:
-        """Whether `there` has a commit about the feature that `here` does not contain."""
-        if there == here:
+        """Whether `there` has commits about the feature that `here` does not contain, and with them something new.
+
+        What a squash merge brought is contained in nothing; but a log only ever grows, so one whose every line is here
+        is older.
+        """
+        path = f":(literal){FEATURES}/{feature}"
+        if there == here or not self._git.run("rev-list", "--max-count=1", there, f"^{here}", "--", path).strip():
             return False
-        path = f":(literal)kitty-specs/{feature}"
-        return bool(self._git.run("rev-list", "--max-count=1", there, f"^{here}", "--", path).strip())
+        with self._git.cat_batch() as reader:
+            known, other = (_lines(_blob(reader, f"{at}:{FEATURES}/{feature}/{STATUS_LOG}")) for at in (here, there))
+        return not known or not other <= known
 
 
 def _born(commit: str | None) -> str | None:
     return None if commit is None or not commit.strip("0") else commit
+
+
+def _blob(reader: ObjectReader, name: str) -> bytes | None:
+    """The bytes `name` stands for, or None where there is no such file."""
+    try:
+        found = reader.read(name)
+    except GitError:
+        return None  # whether a copy counts must not hang on an object that cannot be read; reading it will tell
+    return found[1] if found is not None and found[0] == "blob" else None
+
+
+def _lines(data: bytes | None) -> frozenset[bytes]:
+    return frozenset(line.strip() for line in (data or b"").split(b"\n")) - {b""}

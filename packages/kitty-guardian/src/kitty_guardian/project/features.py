@@ -11,10 +11,19 @@ from kitty_guardian.project.readings import Readings
 from kitty_guardian.project.trees import Tree
 
 FEATURES = "kitty-specs"
+_OF_A_FEATURE = frozenset(
+    {
+        "meta.json", "spec.md", "plan.md", "tasks.md", "research.md", "data-model.md", "quickstart.md",
+        "status.events.jsonl", "status.json", "tasks", "research", "checklists", "contracts",
+    }
+)  # fmt: skip
+"""What tools make in a feature's folder (facts, section 6.1)."""
 
 
 def feature_names(tree: Tree) -> tuple[str, ...]:
     """Folder names of the features: directories below `kitty-specs/` with a file somewhere in them, sorted.
+
+    A folder that only keeps other features, an archive of finished ones say, is none itself.
 
     Raises:
         OSError: `kitty-specs/` cannot be read (disk).
@@ -25,7 +34,7 @@ def feature_names(tree: Tree) -> tuple[str, ...]:
         for entry in tree.names(FEATURES)
         if entry.kind == "directory"
         and not entry.name.startswith(".")
-        and _holds_file(tree, f"{FEATURES}/{entry.name}")
+        and _is_feature(tree, f"{FEATURES}/{entry.name}")
     )
 
 
@@ -59,6 +68,16 @@ def read_feature(
         GitError: The commit cannot be read (git).
     """
     return detect(gather(tree, directory, readings or Readings()), work_packages)
+
+
+def _is_feature(tree: Tree, directory: str) -> bool:
+    entries = tree.names(directory)
+    if any(entry.name in _OF_A_FEATURE for entry in entries):
+        return any(entry.kind != "directory" for entry in entries) or _holds_file(tree, directory)
+    below = [f"{directory}/{entry.name}" for entry in entries if entry.kind == "directory"]
+    if any(entry.name in _OF_A_FEATURE for place in below for entry in tree.names(place)):
+        return False
+    return _holds_file(tree, directory)
 
 
 def _holds_file(tree: Tree, directory: str) -> bool:

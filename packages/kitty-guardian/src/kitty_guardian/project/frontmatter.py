@@ -131,9 +131,10 @@ def _parse(head: str) -> tuple[dict[str, Field], list[Field]]:
     """
     import yaml  # here, since it costs 40 ms and many readings need none
 
-    loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)(head)
+    loader = None
     outline = _Outline()
     try:
+        loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)(head)
         # An event for every scalar of every head of a project: this loop is what reading a project costs.
         while (kind := type(event := loader.get_event())) is not yaml.StreamEndEvent:
             if kind is yaml.ScalarEvent:
@@ -152,7 +153,8 @@ def _parse(head: str) -> tuple[dict[str, Field], list[Field]]:
         line = _line_in(head, error.position)
         raise _UnreadableError(line, f"is not valid YAML: {error.reason}") from error
     finally:
-        loader.dispose()
+        if loader is not None:
+            loader.dispose()
     return outline.fields, outline.doubled
 
 

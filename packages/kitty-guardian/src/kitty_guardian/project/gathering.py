@@ -95,6 +95,8 @@ class _Gathering:
             name: WorkPackage(standing.lane, f"{STATUS_LOG}:{standing.line}", log.doubts(name))
             for name, standing in log.standings.items()
         }
+        for name in log.in_doubt.difference(packages):
+            packages[name] = WorkPackage(None, f"{STATUS_LOG} moves it, and where to cannot be read", in_doubt=True)
         asking = {name for name, standing in log.standings.items() if standing.changes_requested}
         by_package: dict[str, list[_Read]] = {}
         for file in files:
@@ -210,6 +212,7 @@ class _Gathering:
         name = telling[0].file.work_package
         if len({each.package.lane for each in telling}) > 1:
             first = self._inside(telling[0].file.path)
+            self._malformed.add(telling[0].file.path)  # any of them may be the wrong one
             for other in telling[1:]:
                 self._broken(other.file.path, None, f"says otherwise of {name} than {first}")
             return WorkPackage(None, f"its {len(telling)} files disagree about its lane")

@@ -14,7 +14,8 @@ from kitty_guardian.project.trees import GitTree
 
 ULID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}\Z")
 MID8 = re.compile(r"[0-9A-HJKMNP-TV-Z]{8}\Z")
-_NUMBERED = re.compile(r"(\d{3})-(.+)\Z", re.DOTALL)
+_NUMBERED = re.compile(r"(\d{3,4})-(.+)\Z", re.DOTALL)
+"""Three digits, as upstream gives them; four where people put an issue's number."""
 _SUFFIXED = re.compile(r"(.+)-([0-9A-HJKMNP-TV-Z]{8})\Z", re.DOTALL)
 
 
@@ -39,9 +40,9 @@ class Handles:
         """Every feature that `wanted` names; its folder name alone decides, if it is one."""
         if wanted in self.names:
             return (wanted,)
-        if re.fullmatch(r"\d{1,3}", wanted):
-            number = wanted.zfill(3)
-            return tuple(name for name in self.names if name.startswith(f"{number}-"))
+        if re.fullmatch(r"\d{1,4}", wanted):
+            numbers = ((name, _NUMBERED.match(name)) for name in self.names)
+            return tuple(name for name, parts in numbers if parts is not None and int(parts[1]) == int(wanted))
         if ULID.match(wanted):
             return tuple(name for name in self.names if self._mission_ids.get(name) == wanted)
         matches = [name for name in self.names if plain_name(name) == wanted]
@@ -50,13 +51,16 @@ class Handles:
         return tuple(matches)
 
     def match_worktree_name(self, name: str) -> str | None:
-        """The one feature that tools call `name` in folders and branches: its folder name, or `<plain name>-<mid8>`."""
+        """The one feature that tools call `name` in folders and branches.
+
+        Its folder name, or `<plain name>-<mid8>`; some keep the number before it, or what already looks like an id.
+        """
         if name in self.names:
             return name
         if (parts := _SUFFIXED.match(name)) is None:
             return None
         plain, mid8 = parts.groups()
-        found = [other for other in self.names if plain_name(other) == plain and self._mid8(other) == mid8]
+        found = [other for other in self.names if plain in {other, plain_name(other)} and self._mid8(other) == mid8]
         return found[0] if len(found) == 1 else None
 
     def _mid8(self, name: str) -> str | None:

@@ -13,6 +13,8 @@ import attrs
 from kitty_guardian.model.lanes import Lane
 from kitty_guardian.project.statuslines import Actor, Annotation, Move, verdict_of
 
+_CLAIM = ("agent", "shell_pid", "shell_pid_created_at")
+"""What a released claim takes back."""
 _ASKING = frozenset({"changes_requested", "rejected"})
 
 
@@ -89,22 +91,32 @@ def _asks_for_changes(history: Iterable[Move], notes: Iterable[Annotation]) -> b
 
 
 def _runtime(history: Iterable[Move], notes: Iterable[Annotation]) -> dict[str, Any]:
-    """The slots: annotations after all transitions, the latest wins; notes are appended, references united."""
+    """The slots: annotations after all transitions, the latest wins; some are merged with what was there."""
     slots: dict[str, Any] = {}
     for move in history:
-        slots |= move.claimed
+        slots |= {key: value for key, value in move.slots.items() if value is not None or key in slots}
     for note in notes:
+        if note.delta.get("release_runtime_claim"):
+            slots |= dict.fromkeys(_CLAIM)
         for key, value in note.delta.items():
-            if value == "":
-                continue
-            match key:
-                case "note":
-                    slots.setdefault("notes", []).append(value)
-                case "tracker_refs" if isinstance(value, list):
-                    known = slots.setdefault(key, [])
-                    known += [reference for reference in value if reference not in known]
-                case "tracker_refs_replace":
-                    slots["tracker_refs"] = value
-                case _:
-                    slots[key] = value
+            _annotate(slots, key, value)
     return slots
+
+
+def _annotate(slots: dict[str, Any], key: str, value: Any) -> None:  # noqa: ANN401 - JSON
+    match key, value:
+        case ("release_runtime_claim", _) | (_, ""):
+            return
+        case "note", _:
+            slots.setdefault("notes", []).append(value)
+        case "subtasks", dict():
+            slots[key] = {**(slots.get(key) or {}), **value}
+        case "tracker_refs", list():
+            known = slots.get(key) or []
+            slots[key] = [*known, *(reference for reference in value if reference not in known)]
+        case "tracker_refs_replace", _:
+            slots["tracker_refs"] = value
+        case "review", dict() if not any(value.values()):
+            slots[key] = None
+        case _:
+            slots[key] = value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any, NoReturn
 
 import attrs
@@ -23,9 +23,11 @@ _LANES = {lane.value: lane for lane in Lane}
 _SOURCES = frozenset(_LANES) | {"genesis", "uninitialized"}
 _ONCE = ("to_lane", "from_lane", "wp_id", "at", "event_id")
 _RETROSPECTIVE = ("RetrospectiveCaptured", "RetrospectiveCaptureFailed", "RetrospectiveSkipped")
-_FEEDBACK = ("feedback:", "review-cycle:")
-"""What a `review_ref` begins with when it points at a reviewer's findings; others only claim a review."""
-_CLAIMED = ("shell_pid", "agent")
+_REVIEWED = frozenset({Lane.FOR_REVIEW, Lane.IN_REVIEW, Lane.APPROVED})
+_BACK = frozenset({Lane.IN_PROGRESS, Lane.PLANNED})
+_NO_FINDINGS = re.compile(r"\s*\Z|.*-review-claim\Z|(?:auto-approval|lane-approved):", re.DOTALL)
+"""A `review_ref` that points at no findings; one that does is a URI or a path of any kind."""
+_CLAIMED = ("shell_pid", "shell_pid_created_at", "agent")
 
 
 @attrs.frozen
@@ -41,7 +43,7 @@ class Move:
         forced: Whether it was forced.
         is_rollback: Whether it took work back from a review.
         verdict: What a review that it records came to, in upstream's word; None where it records none.
-        claimed: Runtime slots that a claim brings along.
+        slots: Runtime slots that it sets.
         line: 1-based.
         problem: Why its lane cannot be read; empty where it can.
     """
@@ -54,7 +56,7 @@ class Move:
     forced: bool
     is_rollback: bool
     verdict: str | None
-    claimed: Mapping[str, Any]
+    slots: Mapping[str, Any]
     line: int
     problem: str = ""
 
@@ -109,26 +111,32 @@ def read_line(raw: bytes, number: int) -> Move | Annotation | None:
     event = _object(raw)
     named = event.get("wp_id", event.get("work_package_id"))  # 3.1.0 wrote both, older tools the second one only
     work_package = named if isinstance(named, str) and _WORK_PACKAGE.match(named) else None
-    if "kind" in event:
+    if event.get("kind") is not None:
         if event["kind"] != "annotation":
             raise LineError(f"is of the unknown kind {event['kind']!r}", concerns=work_package)
         return _annotation(event, work_package, number)
+    if _is_of_another_kind(event):
+        return None
     if "from_lane" in event or "to_lane" in event:
         if work_package is None:
             raise LineError(f"moves {named!r}, which is no work package id", harmless=isinstance(named, str))
         return _move(event, work_package, number)
-    if _is_of_a_known_kind(event):
-        return None
-    # Whatever names its kind of event in a way of its own is no transition: those have no such name.
-    harmless = work_package is None and any(isinstance(event.get(key), str) for key in ("event_type", "event_name"))
-    raise LineError("is neither a lane transition nor of another known kind", concerns=work_package, harmless=harmless)
+    raise LineError(
+        "is neither a lane transition nor of another known kind",
+        concerns=work_package,
+        # Whatever names its kind in a way of its own is no transition: those have no such name.
+        harmless=work_package is None and isinstance(event.get("event_name"), str),
+    )
 
 
-def _is_of_a_known_kind(event: Mapping[str, Any]) -> bool:
-    if isinstance(event.get("event_type"), str):
-        return "payload" in event or any(key.startswith("aggregate_") for key in event)
+def _is_of_another_kind(event: Mapping[str, Any]) -> bool:
+    """Whether it is a lifecycle or retrospective line: upstream asks before it looks for lanes."""
     name = event.get("event_name")
-    return (isinstance(name, str) and name.startswith("retrospective.")) or event.get("type") in _RETROSPECTIVE
+    return (
+        "event_type" in event
+        or (isinstance(name, str) and name.startswith("retrospective."))
+        or event.get("type") in _RETROSPECTIVE
+    )
 
 
 def _object(raw: bytes) -> dict[str, Any]:
@@ -165,7 +173,6 @@ def _move(event: Mapping[str, Any], work_package: str, number: int) -> Move:
         problem = f"leaves the unknown lane {from_lane!r}"
     elif not _is_one_of(to_lane, _LANES):
         problem = f"enters the unknown lane {to_lane!r}"
-    metadata = event.get("policy_metadata") if (from_lane, to_lane) == (Lane.PLANNED, Lane.CLAIMED) else None
     return Move(
         work_package=work_package,
         at=at,
@@ -176,7 +183,7 @@ def _move(event: Mapping[str, Any], work_package: str, number: int) -> Move:
         is_rollback=to_lane == Lane.IN_PROGRESS
         and (from_lane == Lane.IN_REVIEW or (from_lane == Lane.FOR_REVIEW and event.get("review_ref") is not None)),
         verdict=_verdict(event),
-        claimed={key: metadata[key] for key in _CLAIMED if metadata.get(key)} if isinstance(metadata, dict) else {},
+        slots=_slots(event),
         line=number,
         problem=problem,
     )
@@ -192,7 +199,7 @@ def _place(event: Mapping[str, Any], work_package: str, *, harmless: bool = Fals
     return event["at"], event["event_id"]
 
 
-def _is_one_of(word: object, words: Mapping[str, Lane] | frozenset[str]) -> bool:
+def _is_one_of(word: object, words: Container[str]) -> bool:
     return isinstance(word, str) and word in words
 
 
@@ -200,12 +207,26 @@ def _actor(value: object) -> Actor | None:
     return value if isinstance(value, (str, dict)) else None
 
 
+def _slots(event: Mapping[str, Any]) -> dict[str, Any]:
+    """What a transition sets: a claim who works, the exit of a review its result."""
+    found: dict[str, Any] = {}
+    moved = (event.get("from_lane"), event.get("to_lane"))
+    metadata = event.get("policy_metadata")
+    if moved == (Lane.PLANNED, Lane.CLAIMED) and isinstance(metadata, dict):
+        found |= {key: metadata[key] for key in _CLAIMED if metadata.get(key)}
+    if event.get("review_result") is not None or moved[0] == Lane.IN_REVIEW:
+        found["review_result"] = event.get("review_result")
+    return found
+
+
 def _verdict(event: Mapping[str, Any]) -> str | None:
     evidence = event.get("evidence")
     review = evidence.get("review") if isinstance(evidence, dict) else None
     found = verdict_of(event.get("review_result")) or verdict_of(review)
+    # Old logs: back from a review with a reference to findings is a rejection, whatever form the reference has.
     reference = event.get("review_ref")
-    if found is None and isinstance(reference, str) and reference.startswith(_FEEDBACK):
+    is_back = _is_one_of(event.get("from_lane"), _REVIEWED) and _is_one_of(event.get("to_lane"), _BACK)
+    if found is None and is_back and isinstance(reference, str) and _NO_FINDINGS.match(reference) is None:
         return "changes_requested"
     return found
 

@@ -79,6 +79,11 @@ def survey(
     asked = () if binding.every else binding.features
     others = copies.that_count(reports, bound=asked, part=binding.part)
     notes = [f"{name}: {copy.reason}" for name, copy in others.items()]
+    notes += [
+        f"{name}: its coordination branch, {branch}, is not in this repository; what HEAD holds is read"
+        for name in asked
+        if name not in others and not reports[name].finished and (branch := copies.missing_branch(name))
+    ]
     for name in {**others, **dict.fromkeys(asked if binding.part else ())}:
         commit = others[name].commit if name in others else head
         with GitTree(worktree.git, commit) as tree:
