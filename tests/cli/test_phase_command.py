@@ -83,7 +83,7 @@ def test_all_is_a_table_and_a_list_of_every_feature(in_shop: Program, shop: Repo
     assert [each["feature"] for each in found["features"]] == ["001-cart", "002-done", "003-review"]
     assert [each["phase"] for each in found["features"]] == ["plan", "tasks", "review"]
     assert [each["enforced"] for each in found["features"]] == [True, False, True]
-    assert "002-done    finished  nothing   2 done" in shown.out
+    assert "finished  nothing   2/2   002-done" in shown.out
     assert shown.out.endswith("3 features, 1 finished\n")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from datetime import datetime
 from typing import TYPE_CHECKING, TextIO
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 # What a cell of a table is between two columns.
 _GAP = "  "
+# Columns a cut cell keeps however narrow the terminal is.
+_LEAST = 12
 
 
 class Console:
@@ -57,16 +60,34 @@ class Console:
         if hint:
             self.talk(f"{hinting()} {hint}")
 
-    def table(self, rows: Iterable[Sequence[str]], *, header: Sequence[str] = (), indent: int = 2) -> None:
-        """Print rows in columns as wide as their widest cell; styled cells are measured without their style."""
+    def table(
+        self, rows: Iterable[Sequence[str]], *, header: Sequence[str] = (), indent: int = 2, cut: bool = False
+    ) -> None:
+        """Print rows in columns as wide as their widest cell; styled cells are measured without their style.
+
+        Args:
+            rows: The cells.
+            header: The cells above them.
+            indent: Columns before the first one.
+            cut: Whether the last column, which is then plain, is cut where the terminal ends; only on a terminal.
+        """
         lines = [[click.style(cell, dim=True) for cell in header]] if header else []
         lines.extend([list(row) for row in rows])
         if not lines:
             return
         widths = [max(len(click.unstyle(line[column])) for line in lines) for column in range(len(lines[0]))]
+        room = self._room(indent + sum(widths[:-1]) + len(_GAP) * (len(widths) - 1)) if cut else None
         for line in lines:
+            if room is not None and len(click.unstyle(line[-1])) > room:
+                line[-1] = f"{line[-1][: room - 1]}…"
             cells = [_padded(cell, width) for cell, width in zip(line, widths, strict=True)]
             self.show(f"{' ' * indent}{_GAP.join(cells)}".rstrip())
+
+    def _room(self, taken: int) -> int | None:
+        """Columns that are left on the terminal, or None without one."""
+        if not sys.stdout.isatty():
+            return None
+        return max(shutil.get_terminal_size().columns - taken, _LEAST)
 
 
 def prepare_streams() -> None:

@@ -44,12 +44,12 @@ class Checkout:
     """One work tree of the repository, as `git worktree list` has it.
 
     Attributes:
-        root: Its top directory; absolute.
+        root: Its top directory, absolute; None where git names none that is one (it was removed, or is kept apart).
         commit: What its HEAD resolves to, or None.
         branch: The branch it is on, without `refs/heads/`, or None.
     """
 
-    root: Path
+    root: Path | None
     commit: str | None
     branch: str | None
 
@@ -74,9 +74,10 @@ class Copies:
         if not self._worktree.is_linked or not self._checkouts:
             return None
         first = self._checkouts[0]
-        if first.commit is None or first.root == self._worktree.root:
+        if first.commit is None:
             return None
-        return Copy(first.commit, first.root, f"the main work tree, {first.root}, has newer status of it")
+        where = "" if first.root is None else f", {first.root},"
+        return Copy(first.commit, first.root, f"the main work tree{where} has newer status of it")
 
     def of(self, feature: str, *, in_part: bool) -> Copy | None:
         """The copy of `feature` that counts, or None where that is the work tree's own.
@@ -121,7 +122,7 @@ class Copies:
             return None
         if (commit := self._branches.get(branch)) is None:
             return None
-        root = next((each.root for each in self._checkouts if each.branch == branch and each.root.is_dir()), None)
+        root = next((each.root for each in self._checkouts if each.branch == branch), None)
         if root == self._worktree.root:
             return None
         return Copy(commit, root, f"its coordination branch, {branch}, has newer status of it")
@@ -169,7 +170,8 @@ class Copies:
                 # The first one is the main one: a bare repository in its place must not let the next one pass for it.
                 root = Path(os.path.realpath(facts["worktree"]))
                 commit = None if "bare" in facts else _born(facts.get("HEAD"))
-                found.append(Checkout(root, commit, facts.get("branch", "").removeprefix(_BRANCHES) or None))
+                there = root if (root / ".git").exists() else None
+                found.append(Checkout(there, commit, facts.get("branch", "").removeprefix(_BRANCHES) or None))
                 facts = {}
         return tuple(found)
 

@@ -23,10 +23,9 @@ _LANES = {lane.value: lane for lane in Lane}
 _SOURCES = frozenset(_LANES) | {"genesis", "uninitialized"}
 _ONCE = ("to_lane", "from_lane", "wp_id", "at", "event_id")
 _RETROSPECTIVE = ("RetrospectiveCaptured", "RetrospectiveCaptureFailed", "RetrospectiveSkipped")
-_REVIEWED = frozenset({Lane.FOR_REVIEW, Lane.IN_REVIEW, Lane.APPROVED})
 _BACK = frozenset({Lane.IN_PROGRESS, Lane.PLANNED})
-_NO_FINDINGS = re.compile(r"\s*\Z|.*-review-claim\Z|(?:auto-approval|lane-approved):", re.DOTALL)
-"""A `review_ref` that points at no findings; one that does is a URI or a path of any kind."""
+_FINDINGS = re.compile(r"(?:feedback|review-cycle):|(?!(?:auto-approval|lane-approved):).*(?:[/\\]|\.md\Z)", re.DOTALL)
+"""A `review_ref` that points at a reviewer's findings, by URI or by path; others only claim or settle a review."""
 _CLAIMED = ("shell_pid", "shell_pid_created_at", "agent")
 
 
@@ -223,10 +222,11 @@ def _verdict(event: Mapping[str, Any]) -> str | None:
     evidence = event.get("evidence")
     review = evidence.get("review") if isinstance(evidence, dict) else None
     found = verdict_of(event.get("review_result")) or verdict_of(review)
-    # Old logs: back from a review with a reference to findings is a rejection, whatever form the reference has.
+    # Old logs: back to work with a reference to findings is a rejection. From any lane: before `in_review` was a lane,
+    # whoever reviewed had the work package in progress.
     reference = event.get("review_ref")
-    is_back = _is_one_of(event.get("from_lane"), _REVIEWED) and _is_one_of(event.get("to_lane"), _BACK)
-    if found is None and is_back and isinstance(reference, str) and _NO_FINDINGS.match(reference) is None:
+    is_back = _is_one_of(event.get("to_lane"), _BACK)
+    if found is None and is_back and isinstance(reference, str) and _FINDINGS.match(reference) is not None:
         return "changes_requested"
     return found
 

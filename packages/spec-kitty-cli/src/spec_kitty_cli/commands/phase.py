@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import click
 
 from kitty_guardian.model.lanes import Lane
@@ -15,7 +13,6 @@ from spec_kitty_cli.grouping import Command
 from spec_kitty_cli.options import here, json_option
 from spec_kitty_cli.words import plain
 
-_LANES_IN_A_ROW = 3
 _SHOWN_PROBLEMS = 20
 
 
@@ -148,35 +145,33 @@ def _show_table(console: Console, found: Overview) -> None:
         return
     console.table(
         [
-            (
-                good("✓") if seen.detected.finished else strong("●") if seen.bound else " ",
-                plain(seen.detected.feature),
-                _detected(seen),
-                _enforced(seen),
-                _summary(seen),
-            )
+            (_sign(seen), _detected(seen), _enforced(seen), _progress(seen), plain(seen.detected.feature))
             for seen in found.features
         ],
-        header=("", "feature", "detected", "enforced", "work packages"),
+        header=("", "detected", "enforced", "done", "feature"),
         indent=0,
+        cut=True,
     )
-    problems = [str(problem) for seen in found.features for problem in seen.detected.problems]
-    _show_problems(console, problems)
+    asking = [seen.detected.feature for seen in found.features if seen.detected.changes_requested]
+    if asking:
+        console.show(f"\n{doubtful('changes are requested')} in {plain(', '.join(asking))}")
+    _show_problems(console, [str(problem) for seen in found.features for problem in seen.detected.problems])
     finished = sum(seen.detected.finished for seen in found.features)
-    console.show(f"{words.count(len(found.features), 'feature')}, {finished} finished")
+    console.show(f"\n{words.count(len(found.features), 'feature')}, {finished} finished")
 
 
-def _summary(seen: FeatureOverview) -> str:
+def _sign(seen: FeatureOverview) -> str:
+    if seen.detected.problems:
+        return doubtful("!")
+    return good("✓") if seen.detected.finished else strong("●") if seen.bound else " "
+
+
+def _progress(seen: FeatureOverview) -> str:
+    """How many work packages are finished, of how many; a question mark where some cannot be read."""
     report = seen.detected
-    counts = Counter(report.work_packages.values())
-    said = [f"{counts[lane]} {lane}" for lane in Lane if counts[lane]]
-    missing = len(set(report.unreadable) - set(report.work_packages))
-    if missing:
-        said.append(doubtful(f"{missing} unreadable"))
-    if len(said) > _LANES_IN_A_ROW:
-        said = [*said[:_LANES_IN_A_ROW], "…"]
-    asks = [doubtful("changes requested")] if report.changes_requested else []
-    return ", ".join([*said, *asks])
+    total = len({*report.work_packages, *report.unreadable})
+    finished = sum(lane.is_finished for lane in report.work_packages.values())
+    return f"{finished}/{total}{doubtful('?') if report.unreadable else ''}" if total else quiet("-")
 
 
 def _show_problems(console: Console, problems: list[str]) -> None:
