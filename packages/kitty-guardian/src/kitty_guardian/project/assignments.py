@@ -22,10 +22,10 @@ from kitty_guardian.project.handles import Handles
 from kitty_guardian.project.repository import Worktree
 from kitty_guardian.project.trees import Tree
 
-_PART = re.compile(r"-(WP\d+|lane-[a-z0-9]+|coord)\Z")
-_WORK_PACKAGE = re.compile(r"WP\d+\Z")
+_PART = re.compile(r"-(WP[0-9]+|lane-[a-z0-9]+|coord)\Z")
+_WORK_PACKAGE = re.compile(r"WP[0-9]+\Z")
 _MISSION = "kitty/mission-"
-_DISTINCTIVE = re.compile(r"\d{3}-|.*-[0-9A-HJKMNP-TV-Z]{8}\Z")
+_DISTINCTIVE = re.compile(r"[0-9]{3,4}-|.*-[0-9A-HJKMNP-TV-Z]{8}\Z")
 
 
 @attrs.frozen

@@ -132,26 +132,28 @@ def _parse(head: str) -> tuple[dict[str, Field], list[Field]]:
     import yaml  # here, since it costs 40 ms and many readings need none
 
     loader = None
-    outline = _Outline()
+    outline = _Outline(head)
     try:
         loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)(head)
         # An event for every scalar of every head of a project: this loop is what reading a project costs.
         while (kind := type(event := loader.get_event())) is not yaml.StreamEndEvent:
             if kind is yaml.ScalarEvent:
-                outline.node(event.value if event.tag in _PLAIN_TAGS else None, event.start_mark.line + 2)
+                outline.node(event.value if event.tag in _PLAIN_TAGS else None, event.start_mark.index)
             elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
-                outline.begin(event.start_mark.line + 2, mapping=kind is yaml.MappingStartEvent)
+                outline.begin(event.start_mark.index, mapping=kind is yaml.MappingStartEvent)
             elif kind is yaml.AliasEvent:
-                outline.node(None, event.start_mark.line + 2)
+                outline.node(None, event.start_mark.index)
             elif kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
                 outline.end()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        line = 2 if mark is None else mark.line + 2
+        line = 2 if mark is None else _line_in(head, mark.index)
         raise _UnreadableError(line, f"is not valid YAML: {error.problem or error.context}") from error
     except yaml.reader.ReaderError as error:
         line = _line_in(head, error.position)
         raise _UnreadableError(line, f"is not valid YAML: {error.reason}") from error
+    except (ValueError, OverflowError) as error:  # PyYAML without libyaml, on numbers that are none
+        raise _UnreadableError(None, f"is not valid YAML: {error}") from error
     finally:
         if loader is not None:
             loader.dispose()
@@ -159,39 +161,41 @@ def _parse(head: str) -> tuple[dict[str, Field], list[Field]]:
 
 
 class _Outline:
-    """Follows where in the document the parser is."""
+    """Follows where in the document the parser is; places are characters from the head's beginning."""
 
-    def __init__(self) -> None:
+    def __init__(self, head: str) -> None:
         self.fields: dict[str, Field] = {}
         self.doubled: list[Field] = []
+        self._head = head
+        self._counted = (0, 2)  # up to which character, and the line there
         self._levels: list[_Mapping | None] = []  # None: a sequence
         self._inner: _Mapping | None = None
         self._has_root = False
 
-    def node(self, text: str | None, line: int) -> None:
+    def node(self, text: str | None, at: int) -> None:
         """A node: `text` if it is a plain scalar."""
         if not self._levels:
-            raise _UnreadableError(line, _NO_MAPPING)
+            raise _UnreadableError(self._line(at), _NO_MAPPING)
         if (mapping := self._inner) is None:
             return
         if mapping.at_value:
             mapping.at_value = False
             if len(self._levels) == 1 and mapping.key is not None:
-                self.fields[mapping.key] = Field(text, mapping.line)
+                self.fields[mapping.key] = Field(text, self._line(mapping.at))
         else:
-            mapping.at_value, mapping.key, mapping.line = True, text, line
+            mapping.at_value, mapping.key, mapping.at = True, text, at
             if text in mapping.seen and text is not None:
-                self.doubled.append(Field(text, line))
+                self.doubled.append(Field(text, self._line(at)))
             mapping.seen.add(text)
 
-    def begin(self, line: int, *, mapping: bool) -> None:
+    def begin(self, at: int, *, mapping: bool) -> None:
         """A mapping or a sequence begins; what follows is in it."""
         if self._levels:
-            self.node(None, line)
+            self.node(None, at)
         elif self._has_root or not mapping:
-            raise _UnreadableError(line, _NO_MAPPING)
+            raise _UnreadableError(self._line(at), _NO_MAPPING)
         if len(self._levels) == _DEEPEST:
-            raise _UnreadableError(line, "has frontmatter that is nested too deeply")
+            raise _UnreadableError(self._line(at), "has frontmatter that is nested too deeply")
         self._has_root = True
         self._inner = _Mapping() if mapping else None
         self._levels.append(self._inner)
@@ -201,12 +205,21 @@ class _Outline:
         self._levels.pop()
         self._inner = self._levels[-1] if self._levels else None
 
+    def _line(self, at: int) -> int:
+        """The line of a place. YAML has more kinds of line ends than files, git and editors count."""
+        counted, line = self._counted
+        if at < counted:
+            counted, line = 0, 2
+        line += self._head.count("\n", counted, at)
+        self._counted = (at, line)
+        return line
+
 
 @attrs.define
 class _Mapping:
     seen: set[str | None] = attrs.field(factory=set)
     key: str | None = None
-    line: int = 0
+    at: int = 0
     at_value: bool = False
 
 

@@ -28,7 +28,7 @@ STATUS_LOG = "status.events.jsonl"
 _ARTIFACTS = ("spec.md", "plan.md")
 _TASKS = "tasks"
 _LANE_FOLDERS = ("planned", "doing", "for_review", "done")
-_WORK_PACKAGE = re.compile(r"(WP\d+)(?:[^0-9A-Za-z].*)?\.md\Z", re.DOTALL)
+_WORK_PACKAGE = re.compile(r"(WP[0-9]+)(?:[^0-9A-Za-z].*)?\.md\Z", re.DOTALL)
 _ASKING = frozenset({"has_feedback", "changes_requested", "acknowledged"})
 """`review_status` while changes are requested; `acknowledged`: the implementer has begun with them."""
 _HANDED_IN = frozenset({Lane.FOR_REVIEW, Lane.IN_REVIEW})

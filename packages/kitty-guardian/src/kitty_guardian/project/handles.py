@@ -14,7 +14,7 @@ from kitty_guardian.project.trees import GitTree
 
 ULID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}\Z")
 MID8 = re.compile(r"[0-9A-HJKMNP-TV-Z]{8}\Z")
-_NUMBERED = re.compile(r"(\d{3,4})-(.+)\Z", re.DOTALL)
+_NUMBERED = re.compile(r"([0-9]{3,4})-(.+)\Z", re.DOTALL)
 """Three digits, as upstream gives them; four where people put an issue's number."""
 _SUFFIXED = re.compile(r"(.+)-([0-9A-HJKMNP-TV-Z]{8})\Z", re.DOTALL)
 
@@ -40,7 +40,7 @@ class Handles:
         """Every feature that `wanted` names; its folder name alone decides, if it is one."""
         if wanted in self.names:
             return (wanted,)
-        if re.fullmatch(r"\d{1,4}", wanted):
+        if re.fullmatch(r"[0-9]{1,4}", wanted):
             numbers = ((name, _NUMBERED.match(name)) for name in self.names)
             return tuple(name for name, parts in numbers if parts is not None and int(parts[1]) == int(wanted))
         if ULID.match(wanted):

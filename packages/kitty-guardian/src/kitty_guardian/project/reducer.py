@@ -5,6 +5,7 @@ Old logs are history: nothing is held against a transition matrix, the last `to_
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -95,28 +96,59 @@ def _runtime(history: Iterable[Move], notes: Iterable[Annotation]) -> dict[str, 
     slots: dict[str, Any] = {}
     for move in history:
         slots |= {key: value for key, value in move.slots.items() if value is not None or key in slots}
+    merged = _Merged()
     for note in notes:
         if note.delta.get("release_runtime_claim"):
             slots |= dict.fromkeys(_CLAIM)
         for key, value in note.delta.items():
-            _annotate(slots, key, value)
-    return slots
+            if key != "release_runtime_claim" and value != "" and not merged.takes(key, value):
+                slots[key] = None if key == "review" and _is_blank(value) else value
+    return slots | merged.slots()
 
 
-def _annotate(slots: dict[str, Any], key: str, value: Any) -> None:  # noqa: ANN401 - JSON
-    match key, value:
-        case ("release_runtime_claim", _) | (_, ""):
-            return
-        case "note", _:
-            slots.setdefault("notes", []).append(value)
-        case "subtasks", dict():
-            slots[key] = {**(slots.get(key) or {}), **value}
-        case "tracker_refs", list():
-            known = slots.get(key) or []
-            slots[key] = [*known, *(reference for reference in value if reference not in known)]
-        case "tracker_refs_replace", _:
-            slots["tracker_refs"] = value
-        case "review", dict() if not any(value.values()):
-            slots[key] = None
-        case _:
-            slots[key] = value
+def _is_blank(value: object) -> bool:
+    return isinstance(value, dict) and not any(value.values())
+
+
+class _Merged:
+    """The slots that grow: notes are appended, references united, subtasks merged by id.
+
+    A log of any length costs in proportion, so each is kept in a shape in which adding is cheap.
+    """
+
+    def __init__(self) -> None:
+        self._notes: list[Any] = []
+        self._subtasks: dict[str, Any] = {}
+        self._references: dict[str, Any] | None = None
+
+    def takes(self, key: str, value: object) -> bool:
+        """Whether this is a slot that grows, by a value of the shape it has; then it has grown."""
+        match key, value:
+            case "note", _:
+                self._notes.append(value)
+            case "subtasks", dict():
+                self._subtasks |= value
+            case "tracker_refs", list():
+                known = self._references = self._references if self._references is not None else {}
+                for text, reference in _by_text(value).items():
+                    known.setdefault(text, reference)
+            case "tracker_refs_replace", list():
+                self._references = _by_text(value)
+            case _:
+                return False
+        return True
+
+    def slots(self) -> dict[str, Any]:
+        """Those of them that anything was said of."""
+        found: dict[str, Any] = {}
+        if self._notes:
+            found["notes"] = self._notes
+        if self._subtasks:
+            found["subtasks"] = self._subtasks
+        if self._references is not None:
+            found["tracker_refs"] = list(self._references.values())
+        return found
+
+
+def _by_text(references: Iterable[Any]) -> dict[str, Any]:
+    return {json.dumps(reference, sort_keys=True): reference for reference in references}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Container, Mapping
 from typing import Any, NoReturn
 
@@ -16,7 +17,7 @@ Actor = str | Mapping[str, Any]
 
 NOT_JSON = "is not JSON"
 
-_WORK_PACKAGE = re.compile(r"WP\d+\Z")
+_WORK_PACKAGE = re.compile(r"WP[0-9]+\Z")
 _CONFLICT = re.compile(rb"(?:<{7}|={7}|>{7}|\|{7})(?: |\r?\Z)")
 _LANES = {lane.value: lane for lane in Lane}
 """Exact names: upstream's reader of logs knows no aliases, `doing` on a line is an error there too."""
@@ -144,7 +145,7 @@ def _object(raw: bytes) -> dict[str, Any]:
     try:
         text = raw.decode("utf-8")
         # Python takes the last of two equal keys, others the first: which was meant is anyone's guess.
-        doubled = any(text.count(f'"{key}"') > 1 for key in _ONCE)
+        doubled = "\\u" in text or any(text.count(f'"{key}"') > 1 for key in _ONCE)  # \\u: a key may be spelled so
         event = (_STRICT if doubled else _DECODER).decode(text)
     except UnicodeDecodeError as error:
         raise LineError("is not UTF-8") from error
@@ -244,8 +245,8 @@ def _refuse(constant: str) -> NoReturn:
 def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} is there twice")
+        ((key, _),) = Counter(key for key, _ in pairs).most_common(1)
+        raise ValueError(f"the key {key!r} is there twice")
     return found
 
 

@@ -75,23 +75,43 @@ def survey(
                 if name not in reports:
                     reports[name] = read_feature(tree, f"{FEATURES}/{name}", readings=readings)
     reports = _with_folders(reports, worktree)
+    # What is finished, and so what can be bound to, is asked of the copies that count, too.
+    others = copies.that_count(reports, bound=(), part="")
+    for name, copy in others.items():
+        reports[name], _ = _read_elsewhere(worktree, copy.commit, name, "", readings)
     binding = _bound(worktree, reports, feature, every=every, prior=prior)
     asked = () if binding.every else binding.features
-    others = copies.that_count(reports, bound=asked, part=binding.part)
+    others |= copies.that_count(asked, bound=asked, part=binding.part)
     notes = [f"{name}: {copy.reason}" for name, copy in others.items()]
     notes += [
         f"{name}: its coordination branch, {branch}, is not in this repository; what HEAD holds is read"
         for name in asked
         if name not in others and not reports[name].finished and (branch := copies.missing_branch(name))
     ]
-    for name in {**others, **dict.fromkeys(asked if binding.part else ())}:
-        commit = others[name].commit if name in others else head
-        with GitTree(worktree.git, commit) as tree:
-            only, why = work_packages_of(tree, name, binding.part if name in asked else "")
-            reports[name] = read_feature(tree, f"{FEATURES}/{name}", work_packages=only, readings=readings)
-        if why:
-            notes.append(why)
+    for name in asked:
+        if name in others:
+            reports[name], why = _read_elsewhere(worktree, others[name].commit, name, binding.part, readings)
+        elif binding.part:
+            reports[name], why = _read_part(worktree, head, name, binding.part, readings)
+        else:
+            continue
+        notes += [why] if why else []
     return Survey(head, reports, binding, others, tuple(notes))
+
+
+def _read_elsewhere(
+    worktree: Worktree, commit: str, name: str, part: str, readings: Readings
+) -> tuple[PhaseReport, str]:
+    """As `_read_part`; what has to be mended there is nothing that can be mended here."""
+    report, why = _read_part(worktree, commit, name, part, readings)
+    return attrs.evolve(report, malformed=()), why
+
+
+def _read_part(worktree: Worktree, commit: str, name: str, part: str, readings: Readings) -> tuple[PhaseReport, str]:
+    """A feature as a commit holds it, asked for a part of it; and why for all of it, where that cannot be told."""
+    with GitTree(worktree.git, commit) as tree:
+        only, why = work_packages_of(tree, name, part)
+        return read_feature(tree, f"{FEATURES}/{name}", work_packages=only, readings=readings), why
 
 
 def _bound(

@@ -147,7 +147,9 @@ class _Blobs:
         self._git = git
         self._reader: ObjectReader | None = None
 
-    def expect(self, names: Iterable[str]) -> None:
+    def expect(self, names: list[str]) -> None:
+        if not names:
+            return
         try:
             self._running().expect(names)
         except GitError:
