@@ -12,9 +12,10 @@ from kitty_guardian.errors import InvalidValueError
 from kitty_guardian.model.decisions import Decision
 from kitty_guardian.model.phases import Phase
 from kitty_guardian.project.pins import Adoption, states_of
+from kitty_guardian.project.policyfile import read_policy_file
 from kitty_guardian.project.repository import Worktree, find_worktree, require_project
 from kitty_guardian.project.survey import survey
-from kitty_guardian.rules.policy import POLICY_PATH, Policy, parse_policy
+from kitty_guardian.rules.policy import Policy, parse_policy
 from kitty_guardian.rules.situation import FeatureState, Situation
 
 
@@ -90,11 +91,8 @@ def read_policy(worktree: Worktree) -> Policy:
     Raises:
         PolicyError: It is invalid.
     """
-    try:
-        text = (worktree.root / POLICY_PATH).read_text(encoding="utf-8-sig", errors="surrogateescape")
-    except FileNotFoundError:
-        return Policy.default()
-    return parse_policy(text)
+    data = read_policy_file(worktree.root)
+    return Policy.default() if data is None else parse_policy(data.decode("utf-8-sig", "surrogateescape"))
 
 
 def _inside(worktree: Worktree, where: Path, path: str) -> str:

@@ -22,6 +22,8 @@ from kitty_guardian.project.objects import ObjectReader
 from kitty_guardian.project.repository import Worktree
 
 _BRANCHES = "refs/heads/"
+_USAGE = 129
+"""The status with which git ends when it does not know an option."""
 
 
 @attrs.frozen
@@ -162,9 +164,13 @@ class Copies:
         """Every work tree, the main one first; a bare repository has no main one and is left out."""
         found: list[Checkout] = []
         facts: dict[str, str] = {}
-        for line in [*self._git.text("worktree", "list", "--porcelain").split("\n"), ""]:
+        status, output = self._git.attempt("worktree", "list", "--porcelain", "-z", accept=(0, _USAGE))
+        end = b"\0"
+        if status == _USAGE:  # git before 2.36
+            output, end = self._git.run("worktree", "list", "--porcelain"), b"\n"
+        for line in [*output.split(end), b""]:
             if line:
-                key, _, value = line.partition(" ")
+                key, _, value = os.fsdecode(line).partition(" ")
                 facts[key] = value
             elif facts:
                 # The first one is the main one: a bare repository in its place must not let the next one pass for it.

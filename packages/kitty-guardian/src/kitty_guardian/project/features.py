@@ -81,7 +81,11 @@ def _is_feature(tree: Tree, directory: str) -> bool:
 
 
 def _holds_file(tree: Tree, directory: str) -> bool:
-    entries = tree.names(directory)
-    return any(entry.kind != "directory" for entry in entries) or any(
-        _holds_file(tree, f"{directory}/{entry.name}") for entry in entries
-    )
+    waiting = [directory]
+    while waiting:
+        place = waiting.pop()
+        entries = tree.names(place)
+        if any(entry.kind != "directory" for entry in entries):
+            return True
+        waiting += [f"{place}/{entry.name}" for entry in entries]
+    return False

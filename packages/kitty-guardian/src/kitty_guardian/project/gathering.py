@@ -158,11 +158,14 @@ class _Gathering:
                 yield _File(match[1], f"{path}/{entry.name}", None, entry.kind)
 
     def _files_below(self, directory: str, lane: Lane | None) -> Iterator[_File]:
-        for entry in self._names(directory, hides=(_TASKS,)):
-            if entry.kind == "directory":
-                yield from self._files_below(f"{directory}/{entry.name}", lane)
-            elif (match := _WORK_PACKAGE.match(entry.name)) is not None:
-                yield _File(match[1], f"{directory}/{entry.name}", lane, entry.kind)
+        waiting = [directory]
+        while waiting:
+            place = waiting.pop()
+            for entry in self._names(place, hides=(_TASKS,)):
+                if entry.kind == "directory":
+                    waiting.append(f"{place}/{entry.name}")
+                elif (match := _WORK_PACKAGE.match(entry.name)) is not None:
+                    yield _File(match[1], f"{place}/{entry.name}", lane, entry.kind)
 
     def _read(self, file: _File, log: StatusLog) -> _Read:
         """What a file says of its work package; where the log moves that, only the file's problems matter."""

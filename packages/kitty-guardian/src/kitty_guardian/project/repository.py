@@ -12,11 +12,13 @@ import attrs
 
 from kitty_guardian.errors import GitError, NotAProjectError, NotARepositoryError
 from kitty_guardian.project.git import DEFAULT_TIMEOUT, Git, failure
+from kitty_guardian.project.regular import read_regular
 from kitty_paths import RepositoryState
 
 PROJECT_DIRECTORIES = ("kitty-specs", ".kittify")
 """A work tree that holds one of these at its top is a Spec Kitty project (facts, section 6)."""
 
+_NAME_LIMIT = 1 << 12
 _WORKTREES = ".worktrees"
 _SET_ASIDE = ("rebase-merge/head-name", "rebase-apply/head-name", "BISECT_START")
 """Where git notes which branch it took HEAD off, as its own `status` reads it."""
@@ -93,9 +95,12 @@ class Worktree:
     def _branch_set_aside(self) -> str | None:
         for name in _SET_ASIDE:
             try:
-                text = (self.git_dir / name).read_text(encoding="utf-8", errors="surrogateescape").strip()
+                data = read_regular(self.git_dir / name, _NAME_LIMIT)
             except OSError:
                 continue
+            if data is None:
+                continue
+            text = os.fsdecode(data).strip()
             return text if text and text != "detached HEAD" and not _OBJECT_ID.match(text) else None
         return None
 

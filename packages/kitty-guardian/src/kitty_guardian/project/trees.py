@@ -15,6 +15,7 @@ import attrs
 from kitty_guardian.errors import GitError
 from kitty_guardian.project.git import Git
 from kitty_guardian.project.objects import ObjectReader
+from kitty_guardian.project.regular import read_regular
 from kitty_guardian.project.repository import Worktree
 
 EntryKind = Literal["file", "directory", "symlink", "gitlink"]
@@ -108,21 +109,7 @@ class DiskTree:
         """As in `Tree`."""
         if not self._is_within(path.rpartition("/")[0]):
             return None
-        try:
-            # O_NONBLOCK: opening a pipe would wait for its writer.
-            flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-            descriptor = os.open(self._top + path, flags)
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except OSError:
-            if os.path.islink(self._top + path):  # noqa: PTH114 - ELOOP here, other numbers elsewhere
-                return None
-            raise
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            os.close(descriptor)
-            return None
-        with os.fdopen(descriptor, "rb") as file:
-            return file.read(limit + 1)
+        return read_regular(self._top + path, limit + 1)
 
     def _is_within(self, directory: str) -> bool:
         """Whether `directory` stays below the root: no `..`, not absolute, no symbolic link on the way.
@@ -131,12 +118,15 @@ class DiskTree:
         """
         if directory in self._checked:
             return True
-        above, _, last = directory.rpartition("/")
-        if last in {"", ".."} or not self._is_within(above):
-            return False
-        if os.path.islink(self._top + directory):  # noqa: PTH114 - as in __init__
-            return False
-        self._checked.add(directory)
+        place = ""
+        for part in directory.split("/"):
+            if part in {"", ".."}:
+                return False
+            place = f"{place}/{part}" if place else part
+            if place not in self._checked:
+                if os.path.islink(self._top + place):  # noqa: PTH114 - as in __init__
+                    return False
+                self._checked.add(place)
         return True
 
 

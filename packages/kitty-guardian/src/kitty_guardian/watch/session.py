@@ -20,6 +20,7 @@ import attrs
 from kitty_guardian.errors import InvalidValueError, NothingProtectedError, PolicyError
 from kitty_guardian.model.phases import Phase
 from kitty_guardian.project.pins import Adoption, AdoptionError, states_of
+from kitty_guardian.project.policyfile import read_policy_file
 from kitty_guardian.project.repository import Worktree
 from kitty_guardian.project.survey import survey
 from kitty_guardian.rules.policy import POLICY_PATH, Policy, parse_policy
@@ -152,10 +153,7 @@ class Session:
         data: bytes | None
         legal = self.record.get(POLICY_PATH)
         if self._first or self.request.accept_current is not None:
-            try:
-                data = (self.worktree.root / POLICY_PATH).read_bytes()
-            except FileNotFoundError:
-                data = None
+            data = read_policy_file(self.worktree.root)
         else:
             data = (
                 b"".join(self.record.content(legal.sha256)) if legal is not None and legal.kind is Kind.FILE else None
@@ -438,8 +436,8 @@ def check_request(worktree: Worktree, request: StartRequest) -> None:
     Raises:
         PolicyError, UnknownFeatureError, UnboundFeatureError: It would be refused.
     """
-    if (worktree.root / POLICY_PATH).is_file():
-        parse_policy(_text((worktree.root / POLICY_PATH).read_bytes()))
+    if (data := read_policy_file(worktree.root)) is not None:
+        parse_policy(_text(data))
     survey(
         worktree, feature=request.feature, every=request.every, prior=Adoption.read(worktree.state.guardian.adoption)
     )

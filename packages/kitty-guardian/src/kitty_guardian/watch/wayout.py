@@ -9,6 +9,7 @@ from pathlib import Path
 import attrs
 
 from kitty_guardian.errors import InvalidValueError, TerminalRequiredError
+from kitty_guardian.project.policyfile import read_policy_file
 from kitty_guardian.project.repository import Worktree, find_worktree
 from kitty_guardian.rules.normalise import Rejection, normalise
 from kitty_guardian.rules.policy import POLICY_PATH, Policy, parse_policy
@@ -81,12 +82,12 @@ def current_policy_text(where: Path) -> str | None:
     """The text of the policy file, or None if there is none.
 
     Raises:
+        PolicyError: It is no regular file, or cannot be read.
         InvalidValueError: It is not UTF-8.
     """
+    data = read_policy_file(find_worktree(where).root)
     try:
-        return (find_worktree(where).root / POLICY_PATH).read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        return None
+        return None if data is None else data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InvalidValueError(f"{POLICY_PATH} is not UTF-8", hint=f"mend or remove {POLICY_PATH}") from error
 
