@@ -83,6 +83,12 @@ class UnknownFeatureError(GuardianError):
     code = "guardian.feature.unknown"
 
 
+class UnattestedHeadError(GuardianError):
+    """HEAD breaks the commit rule, and a phase was to be taken from it."""
+
+    code = "guardian.head.unattested"
+
+
 class UnboundFeatureError(GuardianError):
     """The work tree is bound to no feature and unfinished features exist."""
 

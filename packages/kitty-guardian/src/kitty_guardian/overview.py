@@ -12,7 +12,7 @@ from kitty_guardian.errors import UnboundFeatureError
 from kitty_guardian.model.phases import Phase
 from kitty_guardian.model.reports import PhaseReport
 from kitty_guardian.project.binding import asked_for
-from kitty_guardian.project.features import feature_names, read_features
+from kitty_guardian.project.features import feature_names, read_features, unread_folders
 from kitty_guardian.project.handles import Handles
 from kitty_guardian.project.looking import Look, look, look_at_recorded
 from kitty_guardian.project.pins import Adoption, effective_phase, states_of
@@ -97,7 +97,8 @@ def overview(where: Path, *, feature: str | None = None, every: bool = False) ->
     bound = () if feature is not None else asked
     looks = {name: Look(report, os.fspath(worktree.root)) for name, report in on_disk.items()}
     others = [name for name in names if name in found.copies or name not in looks or found.reports[name].scope]
-    looks |= look(worktree, others, bound=asked, part=found.binding.part, copies=found.copies, readings=readings)
+    binding = attrs.evolve(found.binding, features=asked)
+    looks |= look(worktree, others, binding=binding, copies=found.copies, readings=readings)
     states = states_of(found.reports)
     return Overview(
         worktree.root,
@@ -127,6 +128,7 @@ def _recorded(
             _overview(seen, states[name], recorded=True, bound=name in adoption.bound) for name, seen in looks.items()
         ),
         binding=f"recorded {adoption.at.astimezone():%Y-%m-%d %H:%M}",
+        notes=tuple(str(problem) for problem in unread_folders(tree_on_disk(worktree))),
     )
 
 

@@ -25,12 +25,14 @@ class Binding:
         reason: One sentence for people.
         part: The part of its one feature that it was made for, as in `Assignment`; empty for the whole.
         every: Whether every unfinished feature was asked for.
+        scope: The work packages that this part was when it was recorded; empty: to be read, or all of them.
     """
 
     features: tuple[str, ...]
     reason: str
     part: str = ""
     every: bool = False
+    scope: tuple[str, ...] = ()
 
 
 def bind(

@@ -154,7 +154,8 @@ class Copies:
             "for-each-ref", "--format=%(objectname) %(refname)", "refs/remotes/*/kitty/*", "refs/heads/kitty/"
         )
         found: dict[str, str] = {}
-        for row in sorted(output.splitlines(), key=lambda row: b" refs/heads/" in row):  # local ones replace the others
+        # Later ones replace earlier ones: local branches all others, and of the remotes origin the rest.
+        for row in sorted(output.splitlines(), key=lambda row: (b" refs/heads/" in row, b"/origin/" in row)):
             commit, _, name = os.fsdecode(row).partition(" ")
             found[f"kitty/{name.partition('/kitty/')[2]}"] = commit
         return found
@@ -185,12 +186,14 @@ class Copies:
         """Whether `there` has commits about the feature that `here` does not contain, and with them something new.
 
         What a squash merge brought is contained in nothing; but a log only ever grows, so one whose every line is here
-        is older.
+        is older. A place where the feature was deleted has no copy of it.
         """
         path = f":(literal){FEATURES}/{feature}"
         if there == here or not self._git.run("rev-list", "--max-count=1", there, f"^{here}", "--", path).strip():
             return False
         with self._git.cat_batch() as reader:
+            if reader.read(f"{there}:{FEATURES}/{feature}", 0) is None:
+                return False
             known, other = (_lines(_blob(reader, f"{at}:{FEATURES}/{feature}/{STATUS_LOG}")) for at in (here, there))
         return not known or not other <= known
 

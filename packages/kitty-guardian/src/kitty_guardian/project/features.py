@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from kitty_guardian.detection.phase import detect
-from kitty_guardian.model.reports import PhaseReport
+from kitty_guardian.model.reports import PhaseReport, Problem
 from kitty_guardian.project.gathering import gather
 from kitty_guardian.project.readings import Readings
 from kitty_guardian.project.trees import Tree
@@ -35,6 +35,20 @@ def feature_names(tree: Tree) -> tuple[str, ...]:
         if entry.kind == "directory"
         and not entry.name.startswith(".")
         and _is_feature(tree, f"{FEATURES}/{entry.name}")
+    )
+
+
+def unread_folders(tree: Tree) -> tuple[Problem, ...]:
+    """What stands below `kitty-specs/` in a feature's place and is none that could be read.
+
+    Raises:
+        OSError, GitError: As in `feature_names`.
+    """
+    kinds = {"symlink": "symbolic link", "gitlink": "repository of its own"}
+    return tuple(
+        Problem(f"{FEATURES}/{entry.name}", None, f"is a {kinds[entry.kind]} and was not read")
+        for entry in tree.names(FEATURES)
+        if entry.kind in kinds and not entry.name.startswith(".")
     )
 
 

@@ -11,7 +11,7 @@ Where a work package's lane is written depends on the era (facts, sections 6.4 t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import attrs
 
@@ -105,17 +105,28 @@ class _Gathering:
             if name not in packages:
                 packages[name] = self._agreed(read, log)
                 asking.update(name for each in read if each.asks_for_changes)
-        if not log.whole and not packages:
+        if not log.whole:
             self._unseen.add(_TASKS)
         return FeatureFacts(
             feature=self._directory.rpartition("/")[2],
             work_packages=dict(sorted(packages.items())),
-            artifacts=frozenset(name for name in _ARTIFACTS if name in entries and entries[name].kind == "file"),
+            artifacts=frozenset(self._artifacts(entries)),
             unseen=frozenset(self._unseen),
             changes_requested=frozenset(asking),
             problems=tuple(self._problems),
             malformed=frozenset(self._malformed),
         )
+
+    def _artifacts(self, entries: Mapping[str, Entry]) -> Iterator[str]:
+        for name in _ARTIFACTS:
+            entry = entries.get(name)
+            if entry is None or entry.kind == "directory":
+                continue
+            if entry.kind == "file":
+                yield name
+            else:
+                self._broken(f"{self._directory}/{name}", None, f"is a {_KIND_NAMES[entry.kind]} and was not read")
+                self._unseen.add(name)
 
     # The log
 
@@ -151,21 +162,26 @@ class _Gathering:
             self._unseen.add(_TASKS)
             return
         for entry in self._names(path, hides=(_TASKS,)):
-            if entry.kind == "directory":
-                if entry.name in _LANE_FOLDERS:
-                    yield from self._files_below(f"{path}/{entry.name}", Lane.parse(entry.name))
+            if entry.name in _LANE_FOLDERS and entry.kind != "file":
+                yield from self._files_below(f"{path}/{entry.name}", entry, Lane.parse(entry.name))
+            elif entry.kind == "directory":
+                continue
             elif (match := _WORK_PACKAGE.match(entry.name)) is not None:
                 yield _File(match[1], f"{path}/{entry.name}", None, entry.kind)
 
-    def _files_below(self, directory: str, lane: Lane | None) -> Iterator[_File]:
-        waiting = [directory]
+    def _files_below(self, directory: str, folder: Entry, lane: Lane | None) -> Iterator[_File]:
+        waiting = [(directory, folder)]
         while waiting:
-            place = waiting.pop()
+            place, found = waiting.pop()
+            if found.kind != "directory":  # there may be anything in it
+                self._broken(place, None, f"is a {_KIND_NAMES[found.kind]} and was not read")
+                self._unseen.add(_TASKS)
+                continue
             for entry in self._names(place, hides=(_TASKS,)):
-                if entry.kind == "directory":
-                    waiting.append(f"{place}/{entry.name}")
-                elif (match := _WORK_PACKAGE.match(entry.name)) is not None:
+                if (match := _WORK_PACKAGE.match(entry.name)) is not None and entry.kind != "directory":
                     yield _File(match[1], f"{place}/{entry.name}", lane, entry.kind)
+                elif entry.kind != "file" and not entry.name.endswith(".md"):
+                    waiting.append((f"{place}/{entry.name}", entry))
 
     def _read(self, file: _File, log: StatusLog) -> _Read:
         """What a file says of its work package; where the log moves that, only the file's problems matter."""

@@ -9,6 +9,7 @@ import attrs
 
 from kitty_guardian.model.reports import PhaseReport
 from kitty_guardian.project.assignments import work_packages_of
+from kitty_guardian.project.binding import Binding
 from kitty_guardian.project.copies import Copies, Copy
 from kitty_guardian.project.features import FEATURES, read_feature
 from kitty_guardian.project.pins import Adoption
@@ -34,8 +35,7 @@ def look(
     worktree: Worktree,
     names: Iterable[str],
     *,
-    bound: Iterable[str],
-    part: str,
+    binding: Binding,
     copies: Mapping[str, Copy],
     readings: Readings,
 ) -> dict[str, Look]:
@@ -44,21 +44,21 @@ def look(
     Args:
         worktree: The work tree.
         names: The features.
-        bound: Those it is bound to.
-        part: The part of its one feature that it was made for; empty for the whole.
+        binding: What it is bound to.
         copies: Whose copy counts, where it is not the work tree's own.
         readings: What is known already.
 
     Raises:
         GitError: A commit that counts, or the index of a sparse checkout, cannot be read.
     """
-    asked = frozenset(bound)
     found: dict[str, Look] = {}
     own = tree_on_disk(worktree)
     for name in names:
         copy = copies.get(name)
         tree, read_from = (own, os.fspath(worktree.root)) if copy is None else _tree_of(worktree, copy)
-        only, _ = work_packages_of(tree, name, part if name in asked else "")
+        only: tuple[str, ...] = ()
+        if name in binding.features:
+            only = binding.scope or work_packages_of(tree, name, binding.part)[0]
         report = read_feature(tree, f"{FEATURES}/{name}", work_packages=only, readings=readings)
         found[name] = Look(report, read_from)
     return found
@@ -70,8 +70,9 @@ def look_at_recorded(
     """Look at features of a work tree whose binding was recorded; as `look`."""
     known, head = tuple(names), worktree.head_commit()
     bound = () if adoption.every else adoption.bound
+    binding = Binding(bound, "recorded", adoption.part, every=adoption.every, scope=adoption.scope)
     copies = {} if head is None else Copies(worktree, head).that_count(known, bound=bound, part=adoption.part)
-    return look(worktree, known, bound=bound, part=adoption.part, copies=copies, readings=readings)
+    return look(worktree, known, binding=binding, copies=copies, readings=readings)
 
 
 def _tree_of(worktree: Worktree, copy: Copy) -> tuple[Tree, str]:

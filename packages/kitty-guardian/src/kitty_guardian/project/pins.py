@@ -67,7 +67,8 @@ def _state_of(report: PhaseReport, prior: Adoption | None) -> FeatureState:
     if report.is_certain:
         return FeatureState(report.phase, report.finished, report.changes_requested, malformed=report.malformed)
     recorded = None if prior is None else prior.features.get(report.feature)
-    if recorded is not None:
+    # "Finished" is no phase that could stay: whatever was done may have been taken up again.
+    if recorded is not None and not recorded.finished:
         return attrs.evolve(recorded, malformed=report.malformed)
     return FeatureState(report.phase, candidates=report.candidates, malformed=report.malformed)
 
@@ -89,6 +90,7 @@ class Adoption:
         features: State of every feature known then, by folder name.
         reasons: What a person gave with `--accept-current`, oldest first.
         part: The part of its one feature that the work tree was made for ("WP01", "lane-a"); empty for the whole.
+        scope: The work packages that this part was then; empty: all of them.
     """
 
     at: datetime = attrs.field(validator=_aware)
@@ -98,6 +100,7 @@ class Adoption:
     features: Mapping[str, FeatureState]
     reasons: tuple[str, ...] = ()
     part: str = ""
+    scope: tuple[str, ...] = ()
 
     def phase_of(self, feature: str) -> Phase | None:
         """The recorded phase of `feature`, or None when it was not known at adoption."""
@@ -113,6 +116,7 @@ class Adoption:
             "bound": list(self.bound),
             "every": self.every,
             "part": self.part,
+            "scope": list(self.scope),
             "features": {
                 name: {
                     "phase": state.phase.value,
@@ -146,6 +150,7 @@ class Adoption:
             features={name: _state(name, state) for name, state in features.items()},
             reasons=_texts(fields.get("reasons"), "reasons"),
             part=_expect(fields.get("part", ""), str, "part"),
+            scope=_texts(fields.get("scope", []), "scope"),
         )
 
     @classmethod

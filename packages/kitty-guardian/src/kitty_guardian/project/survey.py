@@ -6,12 +6,13 @@ from collections.abc import Mapping
 
 import attrs
 
+from kitty_guardian.errors import UnboundFeatureError
 from kitty_guardian.model.phases import Phase
 from kitty_guardian.model.reports import PhaseReport
 from kitty_guardian.project.assignments import work_packages_of
 from kitty_guardian.project.binding import Binding, bind
 from kitty_guardian.project.copies import Copies, Copy
-from kitty_guardian.project.features import FEATURES, feature_names, read_feature, read_features
+from kitty_guardian.project.features import FEATURES, feature_names, read_feature, read_features, unread_folders
 from kitty_guardian.project.pins import Adoption
 from kitty_guardian.project.readings import Readings
 from kitty_guardian.project.repository import Worktree
@@ -69,6 +70,7 @@ def survey(
     copies = Copies(worktree, head)
     with GitTree(worktree.git, head) as tree:
         reports = read_features(tree, readings)
+        notes = [str(problem) for problem in unread_folders(tree)]
     if (main := copies.main) is not None:  # what was begun there after this work tree branched off
         with GitTree(worktree.git, main.commit) as tree:
             for name in feature_names(tree):
@@ -78,39 +80,32 @@ def survey(
     # What is finished, and so what can be bound to, is asked of the copies that count, too.
     others = copies.that_count(reports, bound=(), part="")
     for name, copy in others.items():
-        reports[name], _ = _read_elsewhere(worktree, copy.commit, name, "", readings)
+        reports[name], _ = _read_part(worktree, copy.commit, name, Binding((), ""), readings)
     binding = _bound(worktree, reports, feature, every=every, prior=prior)
     asked = () if binding.every else binding.features
     others |= copies.that_count(asked, bound=asked, part=binding.part)
-    notes = [f"{name}: {copy.reason}" for name, copy in others.items()]
+    notes += [f"{name}: {copy.reason}" for name, copy in others.items()]
     notes += [
         f"{name}: its coordination branch, {branch}, is not in this repository; what HEAD holds is read"
         for name in asked
         if name not in others and not reports[name].finished and (branch := copies.missing_branch(name))
     ]
     for name in asked:
-        if name in others:
-            reports[name], why = _read_elsewhere(worktree, others[name].commit, name, binding.part, readings)
-        elif binding.part:
-            reports[name], why = _read_part(worktree, head, name, binding.part, readings)
-        else:
-            continue
-        notes += [why] if why else []
+        if name in others or binding.part:
+            commit = others[name].commit if name in others else head
+            reports[name], why = _read_part(worktree, commit, name, binding, readings)
+            notes += [why] if why else []
+    # What has to be mended in another copy is nothing that can be mended here.
+    reports |= {name: attrs.evolve(reports[name], malformed=()) for name in others}
     return Survey(head, reports, binding, others, tuple(notes))
 
 
-def _read_elsewhere(
-    worktree: Worktree, commit: str, name: str, part: str, readings: Readings
+def _read_part(
+    worktree: Worktree, commit: str, name: str, binding: Binding, readings: Readings
 ) -> tuple[PhaseReport, str]:
-    """As `_read_part`; what has to be mended there is nothing that can be mended here."""
-    report, why = _read_part(worktree, commit, name, part, readings)
-    return attrs.evolve(report, malformed=()), why
-
-
-def _read_part(worktree: Worktree, commit: str, name: str, part: str, readings: Readings) -> tuple[PhaseReport, str]:
     """A feature as a commit holds it, asked for a part of it; and why for all of it, where that cannot be told."""
     with GitTree(worktree.git, commit) as tree:
-        only, why = work_packages_of(tree, name, part)
+        only, why = (binding.scope, "") if binding.scope else work_packages_of(tree, name, binding.part)
         return read_feature(tree, f"{FEATURES}/{name}", work_packages=only, readings=readings), why
 
 
@@ -121,11 +116,27 @@ def _bound(
     if feature is None and not every and prior is not None:
         every = prior.every
         if not every:
-            kept = next((name for name in prior.bound if name in reports and not reports[name].finished), None)
+            kept = _kept(worktree, reports, prior)
     binding = bind(worktree, reports, feature=feature or kept, every=every, branch=worktree.head_branch())
     if kept is None or prior is None:
         return binding
-    return attrs.evolve(binding, reason=f"bound to {kept} since {prior.at:%Y-%m-%d %H:%M}", part=prior.part)
+    since = f"bound to {kept} since {prior.at.astimezone():%Y-%m-%d %H:%M}"
+    return attrs.evolve(binding, reason=since, part=prior.part, scope=prior.scope)
+
+
+def _kept(worktree: Worktree, reports: Mapping[str, PhaseReport], prior: Adoption) -> str | None:
+    """The feature that a work tree stays bound to; None once it is finished.
+
+    Raises:
+        UnboundFeatureError: It is gone: what takes its place is a person's choice, not that of whoever removed it.
+    """
+    gone = [name for name in prior.bound if name not in reports]
+    if gone:
+        raise UnboundFeatureError(
+            f"{worktree.root} is bound to {gone[0]}, which no commit holds any more",
+            hint="bring it back, or say which feature it is now: spec-kitty guardian start --feature NAME, or --all",
+        )
+    return next((name for name in prior.bound if not reports[name].finished), None)
 
 
 def _with_folders(reports: Mapping[str, PhaseReport], worktree: Worktree) -> dict[str, PhaseReport]:

@@ -14,7 +14,7 @@ from typing import Any
 
 import attrs
 
-from kitty_guardian.errors import GuardianBusyError, GuardianError, NotRunningError
+from kitty_guardian.errors import GuardianBusyError, GuardianError, NotRunningError, UnattestedHeadError
 from kitty_guardian.project.repository import Worktree, find_worktree, require_project
 from kitty_guardian.watch.control import Argument, RefusedError, ask
 from kitty_guardian.watch.locking import holding, is_held
@@ -43,6 +43,7 @@ class Status:
         violations: How many violations the trail holds.
         protected_files: How many files and links have a legal record.
         notes: Sentences about what is not as it should be.
+        unattested: The commit HEAD is at, where that does not count; else None.
         detected: The bound features, each with the phase its files look like; empty where nobody looked.
     """
 
@@ -58,6 +59,7 @@ class Status:
     violations: int
     protected_files: int
     notes: tuple[str, ...] = ()
+    unattested: str | None = None
     detected: Mapping[str, str] = attrs.field(factory=dict)
 
 
@@ -147,6 +149,9 @@ def restart(
     """Stop, and start with the phase read anew from HEAD; arguments and errors as for `start`.
 
     What would keep it from starting is found before the running guardian is stopped.
+
+    Raises:
+        UnattestedHeadError: HEAD does not count, so no phase is taken from it either.
     """
     from kitty_guardian.watch.session import check_request
 
@@ -154,8 +159,19 @@ def restart(
     worktree = find_worktree(where)
     require_project(worktree)
     check_request(worktree, request)
+    if accept_current is None and is_held(Path(worktree.state.guardian.lock)):
+        _refuse_unattested(settle(where))
     stop(where, reason="restart")
     return _start(where, request, foreground)
+
+
+def _refuse_unattested(status: Status) -> None:
+    if status.unattested is not None:
+        problem = next((note for note in status.notes if "does not count" in note), f"HEAD {status.unattested}")
+        raise UnattestedHeadError(
+            f"the phase cannot be taken from a HEAD that does not count: {problem}",
+            hint="to take it up all the same, as a person: spec-kitty guardian stop && spec-kitty guardian start",
+        )
 
 
 def _start(where: Path, request: StartRequest, foreground: Callable[[StartReport], None] | None) -> StartReport:

@@ -181,6 +181,7 @@ class Session:
             features=states_of(found.reports, prior),
             reasons=(*(prior.reasons if prior else ()), *((request.accept_current,) if request.accept_current else ())),
             part=binding.part,
+            scope=found.reports[binding.features[0]].scope if binding.part else (),
         )
         self.notes += [binding.reason, *found.notes]
         self.notes.extend(
@@ -340,6 +341,7 @@ class Session:
             "violations": self.audit.violations,
             "protected_files": self.record.files(),
             "paused": self.guard.situation.paused,
+            "unattested": self.heads.unattested,
             "problems": list(self._problems()),
         }
 
