@@ -83,6 +83,12 @@ class UnknownFeatureError(GuardianError):
     code = "guardian.feature.unknown"
 
 
+class UnreadableProjectError(GuardianError):
+    """The project is there and its folder of features cannot be read."""
+
+    code = "guardian.project.unreadable"
+
+
 class UnattestedHeadError(GuardianError):
     """HEAD breaks the commit rule, and a phase was to be taken from it."""
 

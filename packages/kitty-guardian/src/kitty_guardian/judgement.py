@@ -11,6 +11,7 @@ import attrs
 from kitty_guardian.errors import InvalidValueError
 from kitty_guardian.model.decisions import Decision
 from kitty_guardian.model.phases import Phase
+from kitty_guardian.project.handles import Handles
 from kitty_guardian.project.pins import Adoption, states_of
 from kitty_guardian.project.policyfile import read_policy_file
 from kitty_guardian.project.repository import Worktree, find_worktree, require_project
@@ -74,8 +75,9 @@ def situation_of(
     """What is enforced in a work tree, and whether that was recorded; else as HEAD would be adopted now."""
     policy = read_policy(worktree)
     adoption = Adoption.read(worktree.state.guardian.adoption)
-    if adoption is not None and feature in {None, *adoption.bound}:
-        features, bound, recorded = dict(adoption.features), adoption.bound, True
+    asked = () if adoption is None or feature is None else Handles.of(worktree, adoption.features).match(feature)
+    if adoption is not None and (feature is None or len(asked) == 1):
+        features, bound, recorded = dict(adoption.features), asked or adoption.bound, True
     else:
         found = survey(worktree, feature=feature)
         features, bound = states_of(found.reports, adoption), found.binding.features

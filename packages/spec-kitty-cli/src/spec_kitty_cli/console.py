@@ -58,7 +58,7 @@ class Console:
             return
         self.talk(f"{click.style('error:', fg='red', bold=True)} {plain(message)}")
         if hint:
-            self.talk(f"{hinting()} {hint}")
+            self.talk(f"{hinting()} {plain(hint)}")
 
     def table(
         self, rows: Iterable[Sequence[str]], *, header: Sequence[str] = (), indent: int = 2, cut: bool = False

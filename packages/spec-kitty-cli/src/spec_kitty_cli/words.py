@@ -13,6 +13,11 @@ def plain(text: object) -> str:
     return "".join(letter if letter.isprintable() or letter == "\n" else _spelled(letter) for letter in str(text))
 
 
+def one_line(text: object) -> str:
+    """`text` as `plain` has it, in one line: a name in a table."""
+    return plain(text).replace("\n", "\\n")
+
+
 def _spelled(letter: str) -> str:
     stray = letter.encode("utf-8", "surrogateescape") if "\udc80" <= letter <= "\udcff" else b""
     return f"\\x{stray[0]:02x}" if stray else letter.encode("unicode_escape").decode("ascii")

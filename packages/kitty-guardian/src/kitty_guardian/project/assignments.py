@@ -87,8 +87,9 @@ def work_packages_of(tree: Tree, feature: str, part: str) -> tuple[tuple[str, ..
         lanes = None if data is None else _execution_lanes(json.loads(data.decode("utf-8-sig")))
     except (OSError, GitError, ValueError, RecursionError) as error:
         return (), f"{path} cannot be read, so all work packages count: {error}"
-    if lanes is None or part not in lanes:
-        return (), f"{path} {'does not exist' if lanes is None else f'has no {part}'}, so all work packages count"
+    if lanes is None or not lanes.get(part):
+        lack = "does not exist" if lanes is None else f"has no work package in {part}"
+        return (), f"{path} {lack}, so all work packages count"
     return lanes[part], ""
 
 

@@ -25,14 +25,14 @@ class Binding:
         reason: One sentence for people.
         part: The part of its one feature that it was made for, as in `Assignment`; empty for the whole.
         every: Whether every unfinished feature was asked for.
-        scope: The work packages that this part was when it was recorded; empty: to be read, or all of them.
+        scope: The work packages that this part was when it was recorded (empty: all of them); None: to be read.
     """
 
     features: tuple[str, ...]
     reason: str
     part: str = ""
     every: bool = False
-    scope: tuple[str, ...] = ()
+    scope: tuple[str, ...] | None = None
 
 
 def bind(
@@ -78,7 +78,7 @@ def bind(
         why = f"each of its {len(reports)} features is finished" if reports else "kitty-specs/ holds no feature"
         return Binding((), f"no feature is active: {why}")
     raise UnboundFeatureError(
-        f"{worktree.root} is bound to no feature; unfinished: {_listed(unfinished)}",
+        f"{worktree.root} is bound to no feature; unfinished: {listed(unfinished)}",
         hint=f"spec-kitty guardian start --feature {unfinished[0] if len(unfinished) == 1 else 'NAME'}, or --all",
     )
 
@@ -94,17 +94,18 @@ def asked_for(handles: Handles, wanted: str) -> str:
         return found[0]
     if found:
         raise UnknownFeatureError(
-            f"{wanted!r} names {len(found)} features: {_listed(found)}",
+            f"{wanted!r} names {len(found)} features: {listed(found)}",
             hint="give the whole folder name of one of them",
         )
     close = difflib.get_close_matches(wanted, handles.names, n=1)
     raise UnknownFeatureError(
-        f"there is no feature {wanted!r} in kitty-specs/ (it holds {_listed(handles.names) or 'none'})",
+        f"there is no feature {wanted!r} in kitty-specs/ (it holds {listed(handles.names) or 'none'})",
         hint=f"did you mean {close[0]}?" if close else "give the name of a folder below kitty-specs/",
     )
 
 
-def _listed(names: Iterable[str]) -> str:
+def listed(names: Iterable[str]) -> str:
+    """The first few names, and how many more there are."""
     everything = tuple(names)
     shown = ", ".join(everything[:_SHOWN])
     return f"{shown} and {len(everything) - _SHOWN} more" if len(everything) > _SHOWN else shown

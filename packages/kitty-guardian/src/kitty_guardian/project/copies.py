@@ -15,13 +15,15 @@ from pathlib import Path
 import attrs
 
 from kitty_guardian.errors import GitError
+from kitty_guardian.project.blobs import Blobs
 from kitty_guardian.project.features import FEATURES
 from kitty_guardian.project.gathering import STATUS_LOG
 from kitty_guardian.project.meta import coordination_branch, parse_meta
-from kitty_guardian.project.objects import ObjectReader
 from kitty_guardian.project.repository import Worktree
+from kitty_guardian.project.statuslog import LOG_LIMIT
 
 _BRANCHES = "refs/heads/"
+_PLACES = ("refs/heads", "refs/remotes/*")
 _USAGE = 129
 """The status with which git ends when it does not know an option."""
 
@@ -69,6 +71,7 @@ class Copies:
         self._worktree = worktree
         self._git = worktree.git
         self._head = head
+        self._objects = Blobs(worktree.git)
 
     @property
     def main(self) -> Copy | None:
@@ -86,16 +89,19 @@ class Copies:
 
         Args:
             feature: Folder name below `kitty-specs/`.
-            in_part: Whether the work tree was made for a part of the feature. Then its own copy is never written by
-                anyone, otherwise it counts as soon as it has news of its own.
+            in_part: Whether the work tree was made for a part of the feature. Then no tool writes status in its own
+                copy, and the main work tree's counts if it keeps any; else its own counts while it has news of its own.
         """
         coordination = self._coordination(feature)
         if coordination is not None and self._has_news(coordination.commit, self._head, feature):
             return coordination
-        main = self.main
-        if main is None or not self._has_news(main.commit, self._head, feature):
+        if (main := self.main) is None:
             return None
-        return main if in_part or not self._has_news(self._head, main.commit, feature) else None
+        if in_part:
+            return main if self._keeps_status(main.commit, feature) else None
+        if not self._has_news(main.commit, self._head, feature) or self._has_news(self._head, main.commit, feature):
+            return None
+        return main
 
     def missing_branch(self, feature: str) -> str | None:
         """The coordination branch that the feature names and this repository does not have, if so."""
@@ -120,9 +126,8 @@ class Copies:
 
     def _coordination(self, feature: str) -> Copy | None:
         """The branch that `meta.json` names, if it exists."""
-        if not self._branches or (branch := self._named_branches.get(feature)) is None:
-            return None
-        if (commit := self._branches.get(branch)) is None:
+        branch = self._named_branches.get(feature)
+        if branch is None or (commit := self._branches.get(branch)) is None:
             return None
         root = next((each.root for each in self._checkouts if each.branch == branch), None)
         if root == self._worktree.root:
@@ -134,12 +139,11 @@ class Copies:
         """Coordination branch by feature, as `meta.json` of HEAD or of the main work tree names it."""
         found: dict[str, str] = {}
         commits = [self._head, *([self.main.commit] if self.main is not None else [])]
-        with self._git.cat_batch() as reader:
-            for commit in commits:
-                for name in self._folders(commit):
-                    meta = parse_meta(_blob(reader, f"{commit}:{FEATURES}/{name}/meta.json"))
-                    if (branch := coordination_branch(meta, name)) is not None:
-                        found.setdefault(name, branch)
+        for commit in commits:
+            for name in self._folders(commit):
+                meta = parse_meta(self._blob(f"{commit}:{FEATURES}/{name}/meta.json"))
+                if (branch := coordination_branch(meta, name)) is not None:
+                    found.setdefault(name, branch)
         return found
 
     def _folders(self, commit: str) -> list[str]:
@@ -148,16 +152,16 @@ class Copies:
 
     @cached_property
     def _branches(self) -> dict[str, str]:
-        """Commit by branch, of those that may be coordination branches; a clone has them as remote-tracking ones."""
-        # Upstream calls them all kitty/mission-…: without any such branch, no meta.json needs to be read.
-        output = self._git.run(
-            "for-each-ref", "--format=%(objectname) %(refname)", "refs/remotes/*/kitty/*", "refs/heads/kitty/"
-        )
+        """Commit by branch, of those that some `meta.json` names; a clone has them as remote-tracking ones."""
+        patterns = [f"{place}/{name}" for name in set(self._named_branches.values()) for place in _PLACES]
+        if not patterns:
+            return {}
+        output = self._git.run("for-each-ref", "--format=%(objectname) %(refname)", *patterns)
         found: dict[str, str] = {}
         # Later ones replace earlier ones: local branches all others, and of the remotes origin the rest.
         for row in sorted(output.splitlines(), key=lambda row: (b" refs/heads/" in row, b"/origin/" in row)):
             commit, _, name = os.fsdecode(row).partition(" ")
-            found[f"kitty/{name.partition('/kitty/')[2]}"] = commit
+            found[name.split("/", 2 if name.startswith(_BRANCHES) else 3)[-1]] = commit
         return found
 
     @cached_property
@@ -188,27 +192,38 @@ class Copies:
         What a squash merge brought is contained in nothing; but a log only ever grows, so one whose every line is here
         is older. A place where the feature was deleted has no copy of it.
         """
-        path = f":(literal){FEATURES}/{feature}"
-        if there == here or not self._git.run("rev-list", "--max-count=1", there, f"^{here}", "--", path).strip():
+        place = f"{FEATURES}/{feature}"
+        if there == here or (folder := self._object(f"{there}:{place}", "tree")) is None:
             return False
-        with self._git.cat_batch() as reader:
-            if reader.read(f"{there}:{FEATURES}/{feature}", 0) is None:
-                return False
-            known, other = (_lines(_blob(reader, f"{at}:{FEATURES}/{feature}/{STATUS_LOG}")) for at in (here, there))
+        if folder == self._object(f"{here}:{place}", "tree"):
+            return False
+        if not self._git.run("rev-list", "--max-count=1", there, f"^{here}", "--", f":(literal){place}").strip():
+            return False
+        known, other = (_lines(self._blob(f"{at}:{place}/{STATUS_LOG}")) for at in (here, there))
         return not known or not other <= known
+
+    def _keeps_status(self, there: str, feature: str) -> bool:
+        """Whether work packages of the feature are kept in a commit, and their log, if any, is not behind HEAD's."""
+        place = f"{FEATURES}/{feature}"
+        if self._object(f"{there}:{place}/tasks", "tree") is None:
+            return False
+        known, other = (_lines(self._blob(f"{at}:{place}/{STATUS_LOG}")) for at in (self._head, there))
+        return not other < known
+
+    def _blob(self, name: str) -> bytes | None:
+        return self._object(name, "blob")
+
+    def _object(self, name: str, kind: str) -> bytes | None:
+        """Bytes of an object of this kind; one that cannot be read is none: reading the copy itself will tell."""
+        try:
+            found = self._objects.find(name, LOG_LIMIT)
+        except GitError:
+            return None
+        return found[1] if found is not None and found[0] == kind else None
 
 
 def _born(commit: str | None) -> str | None:
     return None if commit is None or not commit.strip("0") else commit
-
-
-def _blob(reader: ObjectReader, name: str) -> bytes | None:
-    """The bytes `name` stands for, or None where there is no such file."""
-    try:
-        found = reader.read(name)
-    except GitError:
-        return None  # whether a copy counts must not hang on an object that cannot be read; reading it will tell
-    return found[1] if found is not None and found[0] == "blob" else None
 
 
 def _lines(data: bytes | None) -> frozenset[bytes]:

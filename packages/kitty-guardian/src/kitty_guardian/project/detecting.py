@@ -34,8 +34,9 @@ def detect_phase(feature_path: Path, *, commit: str | None = None) -> PhaseRepor
     root = place.parent.parent
     if commit is not None:
         worktree = find_worktree(_existing(place))
-        with GitTree(worktree.git, commit) as tree:
-            return _read(tree, place.relative_to(worktree.root), worktree if worktree.is_linked else None)
+        inside = place.relative_to(worktree.root)
+        with GitTree(worktree.git, commit, below=(*inside.parts[:1], inside.as_posix())) as tree:
+            return _read(tree, inside, worktree if worktree.is_linked else None)
     worktree_here = _worktree_that_matters(root)
     tree_here = DiskTree(root) if worktree_here is None else tree_on_disk(worktree_here)
     linked = worktree_here if worktree_here is not None and worktree_here.is_linked else None

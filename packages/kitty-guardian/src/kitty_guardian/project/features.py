@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from kitty_guardian.detection.phase import detect
+from kitty_guardian.errors import UnreadableProjectError
 from kitty_guardian.model.reports import PhaseReport, Problem
 from kitty_guardian.project.gathering import gather
 from kitty_guardian.project.readings import Readings
-from kitty_guardian.project.trees import Tree
+from kitty_guardian.project.trees import Entry, Tree
 
 FEATURES = "kitty-specs"
 _OF_A_FEATURE = frozenset(
@@ -26,12 +27,12 @@ def feature_names(tree: Tree) -> tuple[str, ...]:
     A folder that only keeps other features, an archive of finished ones say, is none itself.
 
     Raises:
-        OSError: `kitty-specs/` cannot be read (disk).
+        UnreadableProjectError: `kitty-specs/` cannot be read (disk).
         GitError: The commit cannot be read (git).
     """
     return tuple(
         entry.name
-        for entry in tree.names(FEATURES)
+        for entry in _folders(tree)
         if entry.kind == "directory"
         and not entry.name.startswith(".")
         and _is_feature(tree, f"{FEATURES}/{entry.name}")
@@ -42,12 +43,12 @@ def unread_folders(tree: Tree) -> tuple[Problem, ...]:
     """What stands below `kitty-specs/` in a feature's place and is none that could be read.
 
     Raises:
-        OSError, GitError: As in `feature_names`.
+        UnreadableProjectError, GitError: As in `feature_names`.
     """
     kinds = {"symlink": "symbolic link", "gitlink": "repository of its own"}
     return tuple(
         Problem(f"{FEATURES}/{entry.name}", None, f"is a {kinds[entry.kind]} and was not read")
-        for entry in tree.names(FEATURES)
+        for entry in _folders(tree)
         if entry.kind in kinds and not entry.name.startswith(".")
     )
 
@@ -60,8 +61,7 @@ def read_features(tree: Tree, readings: Readings | None = None) -> dict[str, Pha
         readings: What is known already; whoever reads again passes the same.
 
     Raises:
-        OSError: `kitty-specs/` cannot be read (disk).
-        GitError: The commit cannot be read (git).
+        UnreadableProjectError, GitError: As in `feature_names`.
     """
     readings = readings or Readings()
     return {name: read_feature(tree, f"{FEATURES}/{name}", readings=readings) for name in feature_names(tree)}
@@ -84,7 +84,23 @@ def read_feature(
     return detect(gather(tree, directory, readings or Readings()), work_packages)
 
 
+def _folders(tree: Tree) -> tuple[Entry, ...]:
+    try:
+        return tree.names(FEATURES)
+    except OSError as error:
+        raise UnreadableProjectError(
+            f"{FEATURES}/ cannot be read: {error.strerror}", hint=f"ls -ld {FEATURES}"
+        ) from error
+
+
 def _is_feature(tree: Tree, directory: str) -> bool:
+    try:
+        return _looks_like_one(tree, directory)
+    except OSError:
+        return True  # it may be one; reading it will tell why it cannot be read
+
+
+def _looks_like_one(tree: Tree, directory: str) -> bool:
     entries = tree.names(directory)
     if any(entry.name in _OF_A_FEATURE for entry in entries):
         return any(entry.kind != "directory" for entry in entries) or _holds_file(tree, directory)

@@ -28,7 +28,7 @@ STATUS_LOG = "status.events.jsonl"
 _ARTIFACTS = ("spec.md", "plan.md")
 _TASKS = "tasks"
 _LANE_FOLDERS = ("planned", "doing", "for_review", "done")
-_WORK_PACKAGE = re.compile(r"(WP[0-9]+)(?:[^0-9A-Za-z].*)?\.md\Z", re.DOTALL)
+_WORK_PACKAGE = re.compile(r"(WP[0-9]+)(?:[^0-9A-Za-z].*)?\.md\Z", re.DOTALL | re.IGNORECASE)
 _ASKING = frozenset({"has_feedback", "changes_requested", "acknowledged"})
 """`review_status` while changes are requested; `acknowledged`: the implementer has begun with them."""
 _HANDED_IN = frozenset({Lane.FOR_REVIEW, Lane.IN_REVIEW})
@@ -162,12 +162,12 @@ class _Gathering:
             self._unseen.add(_TASKS)
             return
         for entry in self._names(path, hides=(_TASKS,)):
-            if entry.name in _LANE_FOLDERS and entry.kind != "file":
+            if entry.name.lower() in _LANE_FOLDERS and entry.kind != "file":
                 yield from self._files_below(f"{path}/{entry.name}", entry, Lane.parse(entry.name))
             elif entry.kind == "directory":
                 continue
             elif (match := _WORK_PACKAGE.match(entry.name)) is not None:
-                yield _File(match[1], f"{path}/{entry.name}", None, entry.kind)
+                yield _File(match[1].upper(), f"{path}/{entry.name}", None, entry.kind)
 
     def _files_below(self, directory: str, folder: Entry, lane: Lane | None) -> Iterator[_File]:
         waiting = [(directory, folder)]
@@ -179,8 +179,8 @@ class _Gathering:
                 continue
             for entry in self._names(place, hides=(_TASKS,)):
                 if (match := _WORK_PACKAGE.match(entry.name)) is not None and entry.kind != "directory":
-                    yield _File(match[1], f"{place}/{entry.name}", lane, entry.kind)
-                elif entry.kind != "file" and not entry.name.endswith(".md"):
+                    yield _File(match[1].upper(), f"{place}/{entry.name}", lane, entry.kind)
+                elif entry.kind == "directory" or (entry.kind != "file" and not entry.name.endswith(".md")):
                     waiting.append((f"{place}/{entry.name}", entry))
 
     def _read(self, file: _File, log: StatusLog) -> _Read:

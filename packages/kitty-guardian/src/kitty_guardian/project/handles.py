@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import cached_property
 
 import attrs
@@ -49,6 +49,11 @@ class Handles:
         if MID8.match(wanted):
             matches += [name for name in self.names if name not in matches and self._mid8(name) == wanted]
         return tuple(matches)
+
+    def means_one_of(self, wanted: str, features: Collection[str]) -> bool:
+        """Whether `wanted` names one feature, and that is among `features`."""
+        found = self.match(wanted)
+        return len(found) == 1 and found[0] in features
 
     def match_worktree_name(self, name: str) -> str | None:
         """The one feature that tools call `name` in folders and branches.

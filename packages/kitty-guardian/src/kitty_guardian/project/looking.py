@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Mapping
 
 import attrs
 
+from kitty_guardian.errors import GuardianError
 from kitty_guardian.model.reports import PhaseReport
 from kitty_guardian.project.assignments import work_packages_of
 from kitty_guardian.project.binding import Binding
@@ -58,7 +60,7 @@ def look(
         tree, read_from = (own, os.fspath(worktree.root)) if copy is None else _tree_of(worktree, copy)
         only: tuple[str, ...] = ()
         if name in binding.features:
-            only = binding.scope or work_packages_of(tree, name, binding.part)[0]
+            only = work_packages_of(tree, name, binding.part)[0] if binding.scope is None else binding.scope
         report = read_feature(tree, f"{FEATURES}/{name}", work_packages=only, readings=readings)
         found[name] = Look(report, read_from)
     return found
@@ -76,6 +78,7 @@ def look_at_recorded(
 
 
 def _tree_of(worktree: Worktree, copy: Copy) -> tuple[Tree, str]:
-    if copy.root is None:
-        return GitTree(worktree.git, copy.commit), copy.commit
-    return tree_on_disk(find_worktree(copy.root)), os.fspath(copy.root)
+    if copy.root is not None:
+        with contextlib.suppress(GuardianError):  # another work tree's broken .git is no reason not to answer
+            return tree_on_disk(find_worktree(copy.root)), os.fspath(copy.root)
+    return GitTree(worktree.git, copy.commit), copy.commit

@@ -20,12 +20,14 @@ import attrs
 from kitty_guardian.errors import GuardianError
 from kitty_guardian.model.phases import Phase
 from kitty_guardian.model.reports import PhaseReport
+from kitty_guardian.project.regular import read_regular
 from kitty_guardian.project.repository import Worktree
 from kitty_guardian.rules.situation import FeatureState
 
 _T = TypeVar("_T")
 
 SCHEMA = "spec-kitty/adoption/1"
+_LIMIT = 16 << 20
 
 
 class AdoptionError(GuardianError):
@@ -161,14 +163,13 @@ class Adoption:
             AdoptionError: It is there and cannot be used; what is enforced is not guessed.
         """
         try:
-            text = Path(path).read_text(encoding="utf-8")
-        except FileNotFoundError:
-            return None
-        except (OSError, UnicodeDecodeError) as error:
-            raise _unusable(path, error) from error
-        try:
-            return cls.from_json(json.loads(text))
-        except (ValueError, RecursionError) as error:
+            data = read_regular(path, _LIMIT)
+            if data is None:
+                if not os.path.lexists(path):
+                    return None
+                raise _unusable(path, "it is not a regular file")
+            return cls.from_json(json.loads(data.decode("utf-8")))
+        except (OSError, ValueError, RecursionError) as error:
             raise _unusable(path, error) from error
 
     def write(self, path: os.PathLike[str]) -> None:
@@ -219,7 +220,7 @@ def _state(name: str, value: object) -> FeatureState:
     )
 
 
-def _unusable(path: os.PathLike[str], error: Exception) -> AdoptionError:
+def _unusable(path: os.PathLike[str], error: Exception | str) -> AdoptionError:
     return AdoptionError(
         f"the adoption record {os.fspath(path)} cannot be used: {error}",
         hint="record it anew from HEAD with: spec-kitty guardian restart",

@@ -10,7 +10,7 @@ from kitty_guardian.errors import UnboundFeatureError
 from kitty_guardian.model.phases import Phase
 from kitty_guardian.model.reports import PhaseReport
 from kitty_guardian.project.assignments import work_packages_of
-from kitty_guardian.project.binding import Binding, bind
+from kitty_guardian.project.binding import Binding, bind, listed
 from kitty_guardian.project.copies import Copies, Copy
 from kitty_guardian.project.features import FEATURES, feature_names, read_feature, read_features, unread_folders
 from kitty_guardian.project.pins import Adoption
@@ -75,10 +75,12 @@ def survey(
         with GitTree(worktree.git, main.commit) as tree:
             for name in feature_names(tree):
                 if name not in reports:
-                    reports[name] = read_feature(tree, f"{FEATURES}/{name}", readings=readings)
+                    only_there = read_feature(tree, f"{FEATURES}/{name}", readings=readings)
+                    reports[name] = attrs.evolve(only_there, malformed=())
     reports = _with_folders(reports, worktree)
     # What is finished, and so what can be bound to, is asked of the copies that count, too.
-    others = copies.that_count(reports, bound=(), part="")
+    held = () if prior is None or prior.every else tuple(name for name in prior.bound if name in reports)
+    others = copies.that_count(reports, bound=held, part="" if prior is None else prior.part)
     for name, copy in others.items():
         reports[name], _ = _read_part(worktree, copy.commit, name, Binding((), ""), readings)
     binding = _bound(worktree, reports, feature, every=every, prior=prior)
@@ -105,8 +107,11 @@ def _read_part(
 ) -> tuple[PhaseReport, str]:
     """A feature as a commit holds it, asked for a part of it; and why for all of it, where that cannot be told."""
     with GitTree(worktree.git, commit) as tree:
-        only, why = (binding.scope, "") if binding.scope else work_packages_of(tree, name, binding.part)
-        return read_feature(tree, f"{FEATURES}/{name}", work_packages=only, readings=readings), why
+        only, why = work_packages_of(tree, name, binding.part) if binding.scope is None else (binding.scope, "")
+        report = read_feature(tree, f"{FEATURES}/{name}", work_packages=only, readings=readings)
+    if unknown := sorted(set(only).difference(report.work_packages, report.unreadable)):
+        why = f"{name} has no {', '.join(unknown)}, which this work tree was made for"
+    return report, why
 
 
 def _bound(
@@ -125,18 +130,22 @@ def _bound(
 
 
 def _kept(worktree: Worktree, reports: Mapping[str, PhaseReport], prior: Adoption) -> str | None:
-    """The feature that a work tree stays bound to; None once it is finished.
+    """The feature that a work tree stays bound to; None if there is none to be bound to any more.
 
     Raises:
-        UnboundFeatureError: It is gone: what takes its place is a person's choice, not that of whoever removed it.
+        UnboundFeatureError: It is finished or gone, and others are not: which of them takes its place is a person's
+            choice, not that of whoever wrote "done", removed the folder or switched the branch.
     """
-    gone = [name for name in prior.bound if name not in reports]
-    if gone:
-        raise UnboundFeatureError(
-            f"{worktree.root} is bound to {gone[0]}, which no commit holds any more",
-            hint="bring it back, or say which feature it is now: spec-kitty guardian start --feature NAME, or --all",
-        )
-    return next((name for name in prior.bound if not reports[name].finished), None)
+    kept = next((name for name in prior.bound if name in reports and not reports[name].finished), None)
+    unfinished = sorted(name for name, report in reports.items() if not report.finished)
+    if kept is not None or not prior.bound or not unfinished:
+        return kept
+    was = ", ".join(prior.bound)
+    state = "finished" if all(name in reports for name in prior.bound) else "in no commit any more"
+    raise UnboundFeatureError(
+        f"{worktree.root} is bound to {was}, which is {state}; unfinished: {listed(unfinished)}",
+        hint=f"say which it is now: spec-kitty guardian start --feature {unfinished[0]}, or --all",
+    )
 
 
 def _with_folders(reports: Mapping[str, PhaseReport], worktree: Worktree) -> dict[str, PhaseReport]:

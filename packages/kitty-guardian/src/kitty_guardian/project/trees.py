@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Protocol, Self
@@ -13,10 +13,10 @@ from typing import Literal, Protocol, Self
 import attrs
 
 from kitty_guardian.errors import GitError
+from kitty_guardian.project.blobs import Blobs
 from kitty_guardian.project.git import Git
-from kitty_guardian.project.objects import ObjectReader
 from kitty_guardian.project.regular import read_regular
-from kitty_guardian.project.repository import Worktree
+from kitty_guardian.project.repository import PROJECT_DIRECTORIES, Worktree
 
 EntryKind = Literal["file", "directory", "symlink", "gitlink"]
 """`gitlink` is another repository: a submodule, or on disk a directory with its own `.git`."""
@@ -24,9 +24,9 @@ EntryKind = Literal["file", "directory", "symlink", "gitlink"]
 READ_LIMIT = 1 << 20
 """Bytes; a work package or log that is longer than this is reported, not read."""
 
-_ROOTS = ("kitty-specs", ".kittify")
-_SETTLED_NS = 2_000_000_000
-"""Nanoseconds after which a file's times tell every further change: the coarsest file systems tick once in so many."""
+_SETTLED_NS = 60_000_000_000
+"""Nanoseconds after which a file's times tell every further change: the coarsest file systems tick once in two seconds,
+and what is written through a memory map changes no time before the kernel has written it back (30 s)."""
 
 _KINDS: dict[bytes, EntryKind] = {b"040000": "directory", b"120000": "symlink", b"160000": "gitlink"}
 
@@ -130,42 +130,6 @@ class DiskTree:
         return True
 
 
-class _Blobs:
-    """Reads blobs through one `cat-file` process, started when it is first needed."""
-
-    def __init__(self, git: Git) -> None:
-        self._git = git
-        self._reader: ObjectReader | None = None
-
-    def expect(self, names: list[str]) -> None:
-        if not names:
-            return
-        try:
-            self._running().expect(names)
-        except GitError:
-            self.close()  # a hint may fail; reading will tell which object git stumbles over
-
-    def read(self, name: str, limit: int, where: str) -> bytes:
-        try:
-            found = self._running().read(name, limit)
-        except GitError:
-            self.close()  # one broken object must not take the others with it
-            raise
-        if found is None:
-            raise GitError(f"{where}: object {name} is missing from the repository", hint="git fsck")
-        return found[1]
-
-    def close(self) -> None:
-        reader, self._reader = self._reader, None
-        if reader is not None:
-            reader.close()
-
-    def _running(self) -> ObjectReader:
-        if self._reader is None:
-            self._reader = self._git.cat_batch()
-        return self._reader
-
-
 class CheckoutTree(DiskTree):
     """A work tree as the checkout it is: what a sparse checkout leaves out is read from the index.
 
@@ -180,13 +144,13 @@ class CheckoutTree(DiskTree):
         """
         super().__init__(worktree.root)
         self._git = worktree.git
-        self._blobs = _Blobs(worktree.git)
+        self._blobs = Blobs(worktree.git)
         self._listing: _Listing | None = None
 
     @staticmethod
     def is_needed(git_dir: Path) -> bool:
         """Whether the work tree with this git directory may leave files out."""
-        return (git_dir / "info" / "sparse-checkout").exists()
+        return os.path.exists(git_dir / "info" / "sparse-checkout")  # noqa: PTH110 - Path.exists raises where it may not look
 
     def names(self, directory: str) -> tuple[Entry, ...]:
         """As in `Tree`.
@@ -208,7 +172,7 @@ class CheckoutTree(DiskTree):
         """As in `Tree`."""
         if (data := super().read(path, limit)) is not None or (name := self._left_out().objects.get(path)) is None:
             return data
-        return self._blobs.read(name, limit, path)
+        return _content(self._blobs, name, limit, path)
 
     def close(self) -> None:
         """Ends the reading process; the tree can still be used and would start another."""
@@ -217,7 +181,7 @@ class CheckoutTree(DiskTree):
     def _left_out(self) -> _Listing:
         if self._listing is None:
             self._listing = _Listing()
-            for record in self._git.lines_z("ls-files", "-t", "--stage", "-z", "--", *_ROOTS):
+            for record in self._git.lines_z("ls-files", "-t", "--stage", "-z", "--", *PROJECT_DIRECTORIES):
                 facts, _, raw = record.partition(b"\t")
                 tag, mode, name, _ = facts.split(b" ")
                 if tag in {b"S", b"s"}:  # skip-worktree; small: assumed unchanged, too
@@ -231,23 +195,25 @@ def tree_on_disk(worktree: Worktree) -> DiskTree:
 
 
 class GitTree:
-    """The files of one commit below `kitty-specs/` and `.kittify/`; everything else reads as absent.
+    """The files of one commit below some directories; everything else reads as absent.
 
     One `ls-tree` at first use, then one `cat-file` process for all that is read; it ends with the `with` block, with
     `close`, or with the tree itself.
     """
 
-    def __init__(self, git: Git, commit: str) -> None:
+    def __init__(self, git: Git, commit: str, *, below: Sequence[str] = PROJECT_DIRECTORIES) -> None:
         """Reads nothing yet.
 
         Args:
             git: Git in the repository.
             commit: Anything that names a commit or a tree; it is resolved when the tree is first used.
+            below: The directories.
         """
         self.git = git
         self.commit = commit
+        self.below = below
         self._listing: _Listing | None = None
-        self._blobs = _Blobs(git)
+        self._blobs = Blobs(git)
 
     def names(self, directory: str) -> tuple[Entry, ...]:
         """As in `Tree`.
@@ -277,7 +243,7 @@ class GitTree:
     def read(self, path: str, limit: int = READ_LIMIT) -> bytes | None:
         """As in `Tree`."""
         name = self._listed().objects.get(path)
-        return None if name is None else self._blobs.read(name, limit, f"{self.commit}:{path}")
+        return None if name is None else _content(self._blobs, name, limit, f"{self.commit}:{path}")
 
     def close(self) -> None:
         """Ends the reading process; the tree can still be used and would start another."""
@@ -295,12 +261,18 @@ class GitTree:
         if self._listing is None:
             tree = self.git.text("rev-parse", "--verify", "--end-of-options", f"{self.commit}^{{tree}}")
             listing = _Listing()
-            for record in self.git.lines_z("ls-tree", "-r", "-z", tree, "--", *_ROOTS):
+            for record in self.git.lines_z("ls-tree", "-r", "-z", tree, "--", *self.below):
                 facts, _, raw = record.partition(b"\t")
                 mode, _, name = facts.split(b" ")
                 listing.add(os.fsdecode(raw), mode, name)
             self._listing = listing
         return self._listing
+
+
+def _content(blobs: Blobs, name: str, limit: int, where: str) -> bytes:
+    if (found := blobs.find(name, limit)) is None:
+        raise GitError(f"{where}: object {name} is missing from the repository", hint="git fsck")
+    return found[1]
 
 
 class _Listing:

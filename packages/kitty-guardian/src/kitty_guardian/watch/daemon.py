@@ -14,7 +14,7 @@ import stat
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -38,6 +38,7 @@ _POLL_SECONDS = 0.25
 _SCAN_SHARE = 60  # a scan may cost one sixtieth of a core
 _LOG_BYTES = 1 << 20
 _REREAD_BYTES = 1 << 23  # of each scan: some milliseconds, so that everything is read anew every few minutes
+_DEEPEST_CALL = 10_000  # os.walk before 3.12 calls itself for each of the 2 000 folders that a path can be deep
 _SUPERVISE_SECONDS = 1.0
 _RETRY_SECONDS = 1.0
 _FAULT_SECONDS = 30.0
@@ -152,23 +153,33 @@ class Daemon:
         if inbox.top:
             inbox.top = False
             self._safely(self._watch_anew)
+        guard.hear()
         for path in paths:
-            self._safely(guard.examine, path)
+            self._safely(guard.follow_news, path)
         if inbox.git:  # after the paths: what is plainly illegal does not wait for git
             inbox.git = False
             self._safely(guard.follow_head)
         self._due_again()
-        for path in paths:
-            if "/" in path or path in session.record:
-                st = session.tree.lstat(path)
-                if st is not None and stat.S_ISDIR(st.st_mode):
-                    self._look_again(path)
+        guard.hear()
+        for path in self._new_directories(paths):
+            self._look_again(path)
         if inbox.lost or time.monotonic() >= self._next_scan:
             self._scan()
         for call in calls:
             self._safely(call)
         self._safely(session.tick)
         self._hand_over()
+
+    def _new_directories(self, paths: Iterable[str]) -> list[str]:
+        """The topmost of the directories that news came of; what is below them is looked at with them."""
+        found: list[str] = []
+        for path in sorted(set(paths)):
+            if found and path.startswith(f"{found[-1]}/"):
+                continue
+            st = self._session.tree.lstat(path) if "/" in path or path in self._session.record else None
+            if st is not None and stat.S_ISDIR(st.st_mode):
+                found.append(path)
+        return found
 
     def _safely(self, work: Callable[..., object], *arguments: object) -> bool:
         """Run a part of the work; whatever goes wrong in it, the guardian goes on, says so and compares again."""
@@ -189,14 +200,15 @@ class Daemon:
 
     def _look_again(self, path: str) -> None:
         """A new directory: what came into it before it was watched made no event."""
-        self._safely(self._session.guard.examine, path)
+        self._safely(self._session.guard.follow_news, path)
         self._again[path] = time.monotonic() + _SCAN_AGAIN_SECONDS
 
     def _due_again(self) -> None:
         now = time.monotonic()
+        self._session.guard.hear()
         for path in [path for path, due in self._again.items() if due <= now]:
             del self._again[path]
-            self._safely(self._session.guard.examine, path)
+            self._safely(self._session.guard.follow_news, path)
 
     def _scan(self) -> None:
         """Compare everything, and once more while events are being lost."""
@@ -214,8 +226,9 @@ class Daemon:
 
     def _examine_news(self) -> None:
         """What has just changed does not wait for the end of a scan."""
+        self._session.guard.hear()
         for path in self._inbox.take_paths():
-            self._safely(self._session.guard.examine, path)
+            self._safely(self._session.guard.follow_news, path)
             self._news.append(path)
 
     def _pause(self) -> float:
@@ -289,6 +302,7 @@ def serve(where: Path, request: StartRequest, say: Callable[[Mapping[str, Any]],
     Gives the exit code of the process.
     """
     lock: HeldLock | None = None
+    sys.setrecursionlimit(max(sys.getrecursionlimit(), _DEEPEST_CALL))
     try:
         worktree = find_worktree(where)
         lock = HeldLock(Path(worktree.state.guardian.lock))

@@ -32,6 +32,7 @@ from kitty_guardian.watch.violations import Action, Change, Operation
 from kitty_guardian.watch.waiting import Waiting
 
 _PENDING_POLL_SECONDS = 0.05
+_MOST_ABOVE = 4096
 _EMPTY_DIRECTORY_SECONDS = 0.15
 
 
@@ -70,6 +71,8 @@ class Guard:
         self._heads = heads
         self._clock = clock
         self._meanwhile: Callable[[], None] | None = None
+        self._compared: set[str] = set()  # directories, since the last news
+        self._above: tuple[Situation, dict[str, Decision]] = (situation, {})
         unresolved: dict[str, str] = {}
         self._baseline = Baseline(tree, record, unresolved)
         self._waiting = Waiting(tree, record, git, heads, clock)
@@ -163,6 +166,18 @@ class Guard:
 
     # Comparison
 
+    def hear(self) -> None:
+        """News came: whatever was compared before may have changed since."""
+        self._compared.clear()
+
+    def follow_news(self, path: str) -> None:
+        """As `examine`, unless the path's directory was compared since the news of it came: then it is legal already.
+
+        Without that, a chain of new directories would be compared once for each of them.
+        """
+        if path.rpartition("/")[0] not in self._compared:
+            self.examine(path)
+
     def examine(self, path: str) -> None:
         """Make `path` legal, beginning with the topmost directory above it that is not as it must be."""
         for directory in ancestors(path):
@@ -173,7 +188,7 @@ class Guard:
                 self._settle(directory, st)
                 return
             if directory not in self._record:
-                decision = _judge(self.situation, directory, directory=True)
+                decision = self._judge_above(directory)
                 if self.exemptions.is_other_repository(directory, decision):
                     return
                 if not decision.allowed and not self._heads.expects_below(directory):
@@ -182,6 +197,15 @@ class Guard:
                     return
         if not self.exemptions.is_elsewhere(path):
             self._settle(path, self._tree.lstat(path))
+
+    def _judge_above(self, directory: str) -> Decision:
+        """The decision about a directory that news came from below of: asked again for everything in it."""
+        if self._above[0] is not self.situation or len(self._above[1]) > _MOST_ABOVE:
+            self._above = (self.situation, {})
+        known = self._above[1]
+        if (decision := known.get(directory)) is None:
+            decision = known[directory] = _judge(self.situation, directory, directory=True)
+        return decision
 
     def _is_one_more_exempt(self, path: str, directory: str) -> bool:
         """Whether a path in a directory that holds only what is exempt is exempt itself: then nothing else is asked."""
@@ -244,6 +268,7 @@ class Guard:
         for path in self._record.children(directory):
             if path not in standing:
                 self._settle(path, self._tree.lstat(path))
+        self._compared.add(directory)
 
     def _names(self, directory: str) -> list[tuple[str, os.stat_result]]:
         """What stands in a directory; one that was closed against its owner is opened, for nothing may hide in it."""

@@ -253,7 +253,7 @@ class Heads:
             return frozenset()
         with Workbench(git) as bench:
             for name, commits in operations:
-                if not commits or not all(self._counts(commit, decide) for commit in commits):
+                if not commits or not all(self.counts(commit, decide) for commit in commits):
                     continue
                 theirs, parent = commits[0], _parent_of(self._worktree, commits[0])
                 match name:
@@ -266,7 +266,8 @@ class Heads:
                 found |= merge.conflicts if merge is not None else frozenset()
         return frozenset(found)
 
-    def _counts(self, commit: str, decide: _Decide) -> bool:
+    def counts(self, commit: str, decide: _Decide) -> bool:
+        """Whether a commit keeps the commit rule, as things are recorded."""
         return judge_head(
             self._worktree.git,
             commit,

@@ -17,8 +17,9 @@ from typing import Any
 
 import attrs
 
-from kitty_guardian.errors import InvalidValueError, NothingProtectedError, PolicyError
+from kitty_guardian.errors import InvalidValueError, NothingProtectedError, PolicyError, UnattestedHeadError
 from kitty_guardian.model.phases import Phase
+from kitty_guardian.project.handles import Handles
 from kitty_guardian.project.pins import Adoption, AdoptionError, states_of
 from kitty_guardian.project.policyfile import read_policy_file
 from kitty_guardian.project.repository import Worktree
@@ -166,11 +167,12 @@ class Session:
         request, prior = self.request, Adoption.read(self.state.adoption)
         stopped = self.record.fact(_STOPPED) == _YES
         if prior is not None and not (stopped or request.fresh or request.accept_current or self._first):
-            asks_the_same = (request.feature is None or request.feature in prior.bound) and (
-                not request.every or prior.every
-            )
-            if asks_the_same:
+            handles = Handles.of(self.worktree, prior.features)
+            asks_for_it = request.feature is None or handles.means_one_of(request.feature, prior.bound)
+            if asks_for_it and (not request.every or prior.every):
                 return prior
+        if prior is not None and not (stopped or request.accept_current or self._first):
+            self._refuse_unattested()
         found = survey(self.worktree, feature=request.feature, every=request.every, prior=prior)
         binding = found.binding
         adoption = Adoption(
@@ -192,6 +194,20 @@ class Session:
         )
         adoption.write(self.state.adoption)
         return adoption
+
+    def _refuse_unattested(self) -> None:
+        """No phase is taken from a HEAD that does not count, unless a person stopped the guardian before.
+
+        Raises:
+            UnattestedHeadError: It does not, by the rules that were in force.
+        """
+        head = self.worktree.head_commit()
+        self.heads.load()
+        if head is not None and not self.heads.counts(head, self._remembered_situation().judge):
+            raise UnattestedHeadError(
+                f"the phase cannot be taken from HEAD {head[:12]}, which breaks the rules of the recorded one",
+                hint="spec-kitty guardian start keeps the recorded phase and says what is wrong with HEAD",
+            )
 
     def phase_of(self, feature: str) -> Phase:
         """The pinned phase of a feature."""

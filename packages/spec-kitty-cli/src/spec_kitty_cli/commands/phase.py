@@ -11,7 +11,7 @@ from spec_kitty_cli import boundary, candidates, words
 from spec_kitty_cli.console import Console, bad, doubtful, good, hinting, pass_console, quiet, strong
 from spec_kitty_cli.grouping import Command
 from spec_kitty_cli.options import here, json_option
-from spec_kitty_cli.words import plain
+from spec_kitty_cli.words import one_line, plain
 
 _SHOWN_PROBLEMS = 20
 
@@ -79,7 +79,7 @@ def _fields(seen: FeatureOverview) -> dict[str, object]:
 
 def _show_one(console: Console, found: Overview, seen: FeatureOverview) -> None:
     report = seen.detected
-    console.show(strong(plain(report.feature)))
+    console.show(strong(one_line(report.feature)))
     console.table(
         [
             (quiet("detected"), _detected(seen), plain(report.evidence[0])),
@@ -145,7 +145,7 @@ def _show_table(console: Console, found: Overview) -> None:
         return
     console.table(
         [
-            (_sign(seen), _detected(seen), _enforced(seen), _progress(seen), plain(seen.detected.feature))
+            (_sign(seen), _detected(seen), _enforced(seen), _progress(seen), one_line(seen.detected.feature))
             for seen in found.features
         ],
         header=("", "detected", "enforced", "done", "feature"),
@@ -154,7 +154,7 @@ def _show_table(console: Console, found: Overview) -> None:
     )
     asking = [seen.detected.feature for seen in found.features if seen.detected.changes_requested]
     if asking:
-        console.show(f"\n{doubtful('changes are requested')} in {plain(', '.join(asking))}")
+        console.show(f"\n{doubtful('changes are requested')} in {one_line(', '.join(asking))}")
     _show_problems(console, [str(problem) for seen in found.features for problem in seen.detected.problems])
     finished = sum(seen.detected.finished for seen in found.features)
     console.show(f"\n{words.count(len(found.features), 'feature')}, {finished} finished")
@@ -179,6 +179,6 @@ def _show_problems(console: Console, problems: list[str]) -> None:
         return
     console.show()
     for problem in problems[:_SHOWN_PROBLEMS]:
-        console.show(f"{bad('✗')} {plain(problem)}")
+        console.show(f"{bad('✗')} {one_line(problem)}")
     if len(problems) > _SHOWN_PROBLEMS:
         console.show(quiet(f"  and {len(problems) - _SHOWN_PROBLEMS} more; all with --json"))
