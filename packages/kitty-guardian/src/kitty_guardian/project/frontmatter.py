@@ -115,6 +115,8 @@ def _head(data: bytes) -> str:
     head = rest[: end.start()]
     if len(head) > HEAD_LIMIT:
         raise _UnreadableError(1, f"has frontmatter longer than {HEAD_LIMIT >> 10} KiB, which was not read")
+    if (mark := head.find("\ufeff")) >= 0:  # libyaml drops it, others take it for a letter of the key
+        raise _UnreadableError(_line_in(head, mark), "holds a byte order mark that is not at its beginning")
     if (conflict := _CONFLICT.search(head)) is not None:
         raise _UnreadableError(_line_in(head, conflict.start()), _IN_CONFLICT)
     return head

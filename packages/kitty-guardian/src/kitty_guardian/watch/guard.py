@@ -72,6 +72,7 @@ class Guard:
         self._clock = clock
         self._meanwhile: Callable[[], None] | None = None
         self._compared: set[str] = set()  # directories, since the last news
+        self._open: set[str] = set()  # directories above what news came of, since the last news
         self._above: tuple[Situation, dict[str, Decision]] = (situation, {})
         unresolved: dict[str, str] = {}
         self._baseline = Baseline(tree, record, unresolved)
@@ -169,6 +170,7 @@ class Guard:
     def hear(self) -> None:
         """News came: whatever was compared before may have changed since."""
         self._compared.clear()
+        self._open.clear()
 
     def follow_news(self, path: str) -> None:
         """As `examine`, unless the path's directory was compared since the news of it came: then it is legal already.
@@ -176,11 +178,17 @@ class Guard:
         Without that, a chain of new directories would be compared once for each of them.
         """
         if path.rpartition("/")[0] not in self._compared:
-            self.examine(path)
+            self._examine(path, self._open)
 
     def examine(self, path: str) -> None:
         """Make `path` legal, beginning with the topmost directory above it that is not as it must be."""
+        self._examine(path, set())
+
+    def _examine(self, path: str, open_above: set[str]) -> None:
+        """As `examine`; directories in `open_above` were found to be as they must be a moment ago, more are added."""
         for directory in ancestors(path):
+            if directory in open_above:
+                continue
             if self.exemptions.is_elsewhere(directory):
                 return
             st = self._tree.lstat(directory)
@@ -195,6 +203,7 @@ class Guard:
                     if not self._is_one_more_exempt(path, directory):
                         self._settle(directory, st)
                     return
+            open_above.add(directory)
         if not self.exemptions.is_elsewhere(path):
             self._settle(path, self._tree.lstat(path))
 
