@@ -43,7 +43,13 @@ test: check ## every gate and every test
 bench: $(BIN)/.synced ## every benchmark, as tables
 	@sh benchmarks/run.sh
 
+MINUTES ?= 10
+# An environment of its own: the fuzzer is nothing that `make sync` should bring.
+soak: | $(filter $(TOOLS)/bin/uv,$(UV)) ## both parsers against a coverage-guided fuzzer, for MINUTES=10
+	@UV_PROJECT_ENVIRONMENT=$(TOOLS)/soak $(UV) sync --quiet --frozen --no-default-groups --group soak --python $(PYTHON)
+	@$(TOOLS)/soak/bin/python tests/soak/run.py --minutes $(MINUTES)
+
 clean: ## remove what make made
 	rm -rf .venv $(TOOLS) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* dist
 
-.PHONY: help sync demo check test bench clean
+.PHONY: help sync demo check test bench soak clean
