@@ -1,0 +1,1 @@
+"""The Lamport clock of one root (FR-007)."""
