@@ -83,6 +83,12 @@ class DamagedFileError(StateError):
     code = "sync.state.damaged"
 
 
+class WrongSchemaError(StateError):
+    """A database is in order, but not laid out as the one it should be; it is left as it is."""
+
+    code = "sync.state.schema"
+
+
 class LinkedFileError(StateError):
     """A file or directory below the root is a symbolic link, so writing it would write elsewhere."""
 

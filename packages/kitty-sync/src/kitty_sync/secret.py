@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, NoReturn
 
 _SHOWN: Final = "Secret(***)"
@@ -18,6 +19,7 @@ class Secret:
     """
 
     __slots__ = ("reveal",)
+    reveal: Callable[[], str]
 
     def __init__(self, text: str) -> None:
         def reveal() -> str:

@@ -1,0 +1,190 @@
+"""SQLite databases below the root: private, in WAL mode, and on disk when a transaction ends."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from kitty_paths import StateRoot, Surface
+from kitty_sync.errors import (
+    AccessDeniedError,
+    BusyError,
+    DamagedFileError,
+    DiskFullError,
+    ReadOnlyStateError,
+    StateError,
+)
+from kitty_sync.storage.directories import check_root, ensure_parent, refuse_links
+from kitty_sync.storage.faults import aside_hint, elsewhere_hint, explained, quoted, room_hint
+from kitty_sync.storage.files import create_private
+
+PATIENCE = 30.0
+"""Seconds a writer waits for other writers. They take turns without a queue, so in a crowd some wait long."""
+
+_WAL = 2  # the file header's version where a database is in WAL mode
+_HEADER = 100  # bytes
+_WRITE_VERSION = 18  # its place in the header
+_NAP = 0.01
+_LITTLE_ROOM = 1 << 16  # bytes
+
+
+@contextlib.contextmanager
+def writing(root: StateRoot, surface: Surface, *, patience: float = PATIENCE) -> Iterator[sqlite3.Connection]:
+    """Open a database for writing, made where missing; what is open is closed when the body ends.
+
+    Args:
+        root: The root it belongs to.
+        surface: The database.
+        patience: Seconds to wait for other writers.
+
+    Raises:
+        StateError: It cannot be made, opened or used, in the body too; the file is as the last commit left it.
+    """
+    path = surface.path
+    ensure_parent(root, path)
+    refuse_links(root, path)
+    _refuse_headless(path)
+    with explained(path, "make"), contextlib.suppress(FileExistsError):
+        os.close(create_private(path))
+    with translated(path, "write"):
+        connection = sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=patience, isolation_level=None)
+        try:
+            _prepare(connection, patience)
+            yield connection
+        finally:
+            connection.close()
+
+
+@contextlib.contextmanager
+def reading(root: StateRoot, surface: Surface) -> Iterator[sqlite3.Connection | None]:
+    """Open a database for reading, or give None where there is none or it is empty; creates nothing.
+
+    Raises:
+        StateError: It cannot be opened or read, in the body too.
+    """
+    path = surface.path
+    if not check_root(root):
+        yield None
+        return
+    _refuse_headless(path)
+    with explained(path, "read"):
+        header = _header(path)
+    if not header:
+        yield None
+        return
+    with translated(path, "read"):
+        # A reader of a WAL database makes its `-wal` and `-shm` where they are missing. They are only missing while
+        # nobody has the database open; then it does not change, and can be read as if it never could.
+        is_idle = header[_WRITE_VERSION : _WRITE_VERSION + 1] == bytes([_WAL]) and not companion(path, "-wal").exists()
+        how = "mode=ro&immutable=1" if is_idle else "mode=ro"
+        connection = sqlite3.connect(f"{path.as_uri()}?{how}", uri=True, timeout=PATIENCE, isolation_level=None)
+        try:
+            connection.execute("PRAGMA temp_store = MEMORY")
+            yield connection
+        finally:
+            connection.close()
+
+
+@contextlib.contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Write in one piece: everything in the body is kept, or, if it raises, nothing."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def companion(path: Path, suffix: str) -> Path:
+    """Give the path of SQLite's own file beside a database: `-wal`, `-shm` or `-journal`."""
+    return path.with_name(path.name + suffix)
+
+
+def _header(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(_HEADER)
+    except FileNotFoundError:
+        return b""
+
+
+def _refuse_headless(path: Path) -> None:
+    # SQLite takes an empty database with a WAL for a new one and removes the WAL, with all the rows in it.
+    log = companion(path, "-wal")
+    with explained(path, "look at"):
+        size = path.stat().st_size if path.exists() else 0
+        left = log.stat().st_size if log.exists() else 0
+    if size == 0 and left > 0:
+        raise DamagedFileError(
+            f"{path} is gone or empty, while {log.name} beside it still holds rows",
+            path=path,
+            hint=f"put the database back; or give the rows up: mv {quoted(log)} {quoted(log)}.aside",
+        )
+
+
+def _prepare(connection: sqlite3.Connection, patience: float) -> None:
+    # Temporary tables would land in TMPDIR, outside the root.
+    connection.execute("PRAGMA temp_store = MEMORY")
+    # Each commit is on the disk before it is called one: a power loss takes nothing back.
+    connection.execute("PRAGMA synchronous = FULL")
+    deadline = time.monotonic() + patience
+    while connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        try:
+            if connection.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
+                return  # a file system without shared memory: a rollback journal is as safe
+        except sqlite3.OperationalError as error:
+            # Nobody waits for the change of mode, so newcomers in a crowd have to ask again.
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
+                raise
+            time.sleep(_NAP)
+
+
+@contextlib.contextmanager
+def translated(path: Path, doing: str) -> Iterator[None]:
+    """Turn an error of SQLite in the body into a `StateError`.
+
+    Args:
+        path: The database, absolute.
+        doing: The verb of the message: "cannot `doing` `path`".
+    """
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        raise _fault(error, path, doing) from error
+
+
+def _fault(error: sqlite3.DatabaseError, path: Path, doing: str) -> StateError:
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+    message = f"cannot {doing} {path}: {error}"
+    if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+        return BusyError(
+            f"{message}: another process is writing to it", path=path, hint=f"see who: fuser -v {quoted(path)}"
+        )
+    if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+        return DamagedFileError(message, path=path, hint=aside_hint(path))
+    if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _is_full(path)):
+        return DiskFullError(message, path=path, hint=room_hint(path))
+    if code == sqlite3.SQLITE_READONLY:
+        return ReadOnlyStateError(message, path=path, hint=elsewhere_hint())
+    is_closed = code == sqlite3.SQLITE_CANTOPEN and not os.access(path, os.R_OK | os.W_OK)
+    if is_closed or code in {sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH}:
+        return AccessDeniedError(message, path=path, hint=f"ls -ld {quoted(path.parent)} {quoted(path)}")
+    return StateError(message, path=path, hint=f"ls -ld {quoted(path.parent)} {quoted(path)}")
+
+
+def _is_full(path: Path) -> bool:
+    # SQLite tells a full disk from other failures of writing only sometimes.
+    if not hasattr(os, "statvfs"):
+        return False
+    try:
+        status = os.statvfs(path.parent)
+    except OSError:
+        return False
+    return status.f_bavail * status.f_frsize < _LITTLE_ROOM
