@@ -62,7 +62,7 @@ def test_the_reported_root_is_the_one_the_code_uses(spec_kitty: Program, value: 
 def test_a_new_user_is_healthy_and_nothing_is_made(spec_kitty: Program) -> None:
     outcome = spec_kitty("state", "doctor")
     assert (outcome.code, outcome.err) == (0, "")
-    assert "healthy, 0 of 17 surfaces in use" in outcome.out
+    assert "healthy, 0 of 23 surfaces in use" in outcome.out
     assert everything_below(spec_kitty.home) == []
 
 

@@ -120,5 +120,6 @@ def world(tmp_path: Path, installed: None) -> World:
         directory.mkdir()
     plant(home)
     root = tmp_path / "elsewhere" / "kitty-root"
+    root.parent.mkdir()  # the root itself does not exist: the first command that writes makes it
     environment = {**clean_environment(home, temporary), "SPEC_KITTY_HOME": str(root)}
     return World(home, root, working, temporary, outside, environment)

@@ -10,7 +10,7 @@ import pytest
 from isolation.conftest import World
 from isolation.tracing import traced
 
-SECRET = "s3cret-0123456789abcdef"
+SECRET = "s3cret-0123456789abcdef"  # noqa: S105 - the secret that must be seen
 
 # Each changes `HOME/stray…` or something in it, and nothing else; `old` is a file and `full` a directory with a file.
 CHANGES = {
@@ -49,7 +49,10 @@ READINGS = {
     "following a link": "os.readlink(H + '/.spec-kitty/link')",
     "running": "import subprocess; subprocess.run([H + '/.kittify/tool'])",
     "entering": "os.chdir(H + '/.spec-kitty')",
-    "SQLite": "import sqlite3; sqlite3.connect('file:' + H + '/.spec-kitty/queue.db?mode=ro', uri=True).execute('select 1 from sqlite_master')",
+    "SQLite": (
+        "import sqlite3; db = sqlite3.connect('file:' + H + '/.spec-kitty/queue.db?mode=ro', uri=True)\n"
+        "db.execute('select 1 from sqlite_master')"
+    ),
     "by another way": "os.symlink(H, R + '/way'); open(R + '/way/.spec-kitty/config.toml').read()",
 }
 LEAKS = {
@@ -71,10 +74,13 @@ def breaches(world: World, code: str) -> list[str]:
     tool = world.home / ".kittify" / "tool"
     tool.write_text("#!/bin/sh\n", encoding="utf-8")
     tool.chmod(0o700)
-    world.root.mkdir(parents=True)
+    world.root.mkdir()
     (world.outside / "secret").write_text(SECRET, encoding="utf-8")
     program = world.outside / "program.py"
-    start = f"import os\nH, R = os.environ['HOME'], os.environ['SPEC_KITTY_HOME']\nS = open({str(world.outside)!r} + '/secret').read()\n"
+    start = (
+        "import os\nH, R = os.environ['HOME'], os.environ['SPEC_KITTY_HOME']\n"
+        f"S = open({str(world.outside / 'secret')!r}).read()\n"
+    )
     program.write_text(start + code + "\n", encoding="utf-8")
     trace = traced(
         [sys.executable, "-I", "-B", program], log=world.outside / "trace", cwd=world.working, env=world.environment

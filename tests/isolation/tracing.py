@@ -12,23 +12,28 @@ from pathlib import Path
 import attrs
 import pytest
 
+
+def _named(calls: str) -> frozenset[str]:
+    return frozenset(calls.split())
+
+
 # Everything that names a file, starts a program, or changes or fills a file that is already open.
 CALLS = (
     "%file,%process,bind,ftruncate,fchmod,fchown,fallocate,fsetxattr,fremovexattr,"
     "write,pwrite64,writev,pwritev,pwritev2,sendto,sendmsg,sendfile,copy_file_range"
 )
 # The arguments that a call changes: the first path, both, or the second one alone (a link's text is no place).
-FIRST = frozenset(
-    "mkdir mkdirat rmdir unlink unlinkat creat mknod mknodat chmod fchmodat fchmodat2 chown lchown fchownat truncate "
-    "utime utimes utimensat futimesat setxattr lsetxattr removexattr lremovexattr chroot mount umount2 swapon acct".split()
+FIRST = _named(
+    "mkdir mkdirat rmdir unlink unlinkat creat mknod mknodat chmod fchmodat fchmodat2 chown lchown fchownat truncate"
+    " utime utimes utimensat futimesat setxattr lsetxattr removexattr lremovexattr chroot mount umount2 swapon acct"
 )
-BOTH = frozenset("rename renameat renameat2 link linkat".split())
-SECOND = frozenset(["symlink", "symlinkat"])
-OPENED = frozenset("ftruncate fchmod fchown fallocate fsetxattr fremovexattr".split())
-OPENING = frozenset(["open", "openat", "openat2"])
-LOOKING = frozenset("stat lstat newfstatat statx access faccessat faccessat2 statfs".split())
-READING = frozenset("readlink readlinkat getxattr lgetxattr listxattr llistxattr execve execveat chdir".split())
-FILLING = frozenset("write pwrite64 writev pwritev pwritev2 sendto sendmsg".split())
+BOTH = _named("rename renameat renameat2 link linkat")
+SECOND = _named("symlink symlinkat")
+OPENED = _named("ftruncate fchmod fchown fallocate fsetxattr fremovexattr")
+OPENING = _named("open openat openat2")
+LOOKING = _named("stat lstat newfstatat statx access faccessat faccessat2 statfs")
+READING = _named("readlink readlinkat getxattr lgetxattr listxattr llistxattr execve execveat chdir")
+FILLING = _named("write pwrite64 writev pwritev pwritev2 sendto sendmsg")
 
 _LINE = re.compile(r"^(\d+)\s+(.*)$")
 _CALL = re.compile(r"^(\w+)\((.*)\)\s+= (-?\d+|\?)(?:<(.*?)>)?(.*)$")
@@ -148,7 +153,7 @@ def traced(command: Sequence[str | Path], *, log: Path, cwd: Path, env: Mapping[
     if strace is None:
         pytest.skip("strace is not installed")
     done = subprocess.run(
-        [strace, "-f", "-y", "-v", "-qq", "-s", "16384", "-e", f"trace={CALLS}", "-e", "signal=none", "-o", log, *command],
+        [strace, "-f", "-y", "-v", "-qq", "-s16384", "-esignal=none", f"-etrace={CALLS}", "-o", log, *command],
         cwd=cwd, env=dict(env), stdin=subprocess.DEVNULL, capture_output=True, check=False,
     )  # fmt: skip
     if done.returncode != 0 and b"ptrace" in done.stderr:

@@ -30,6 +30,7 @@ CONTRACT = [
     ("auth.refresh_lock", "auth/refresh.lock", r"auth\refresh.lock", "lock", False, 0o600),
     ("daemon.state", "sync-daemon", r"daemon\sync-daemon", "file", True, 0o600),
     ("daemon.log", "sync-daemon.log", r"daemon\sync-daemon.log", "file", False, 0o600),
+    ("daemon.old_log", "sync-daemon.log.1", r"daemon\sync-daemon.log.1", "file", False, 0o600),
     ("daemon.lock", "sync-daemon.lock", r"daemon\sync-daemon.lock", "lock", False, 0o600),
     ("daemon.owner", "sync/daemon/owner.json", r"sync\daemon\owner.json", "file", False, 0o600),
     ("tracker.credentials", "credentials", r"tracker\credentials", "file", True, 0o600),

@@ -73,6 +73,7 @@ STATE = _by_name(
     Row("auth.refresh_lock", "auth/refresh.lock", Kind.LOCK),  # FR-003
     Row("daemon.state", "sync-daemon", Kind.FILE, secret=True, windows="daemon/sync-daemon"),  # FR-006
     Row("daemon.log", "sync-daemon.log", Kind.FILE, windows="daemon/sync-daemon.log"),  # FR-006
+    Row("daemon.old_log", "sync-daemon.log.1", Kind.FILE, windows="daemon/sync-daemon.log.1"),
     Row("daemon.lock", "sync-daemon.lock", Kind.LOCK, windows="daemon/sync-daemon.lock"),  # FR-006
     Row("daemon.owner", "sync/daemon/owner.json", Kind.FILE),  # FR-006
     Row("tracker.credentials", "credentials", Kind.FILE, secret=True, windows="tracker/credentials"),  # FR-008

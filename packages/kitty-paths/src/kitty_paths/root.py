@@ -121,8 +121,13 @@ class DaemonPaths(Group):
         return self._child(layout.STATE["daemon.log"])
 
     @property
+    def old_log(self) -> Surface:
+        """What the log held before it grew too large and was begun anew."""
+        return self._child(layout.STATE["daemon.old_log"])
+
+    @property
     def lock(self) -> Surface:
-        """The lock around starting a daemon (FR-006)."""
+        """The lock a daemon holds as long as it lives (FR-006)."""
         return self._child(layout.STATE["daemon.lock"])
 
     @property
