@@ -132,8 +132,8 @@ class LamportClock:
         kept = self._root.sync.clock_damaged
         replace(self._root, kept, data)
         return (
-            f"the clock {self._root.sync.clock} could not be understood and goes on behind {highest}, the highest number"
-            f" that it or the queues still show; what it said is kept in {kept}"
+            f"the clock {self._root.sync.clock} could not be understood and goes on behind {highest}, the highest"
+            f" number that it or the queues still show; what it said is kept in {kept}"
         )
 
 

@@ -11,8 +11,8 @@ import attrs
 
 from kitty_paths import QueueScope, StateRoot, Surface
 from kitty_sync.queue.events import same_event
-from kitty_sync.queue.schema import ensure_schema
-from kitty_sync.storage.databases import reading, transaction, writing
+from kitty_sync.queue.schema import check_schema, ensure_schema, is_blank
+from kitty_sync.storage.databases import read, transaction, writing
 from kitty_sync.storage.locking import holding
 
 _PIECE: Final = 500  # rows that move together
@@ -85,15 +85,13 @@ def move_rows(root: StateRoot, scope: QueueScope) -> Adoption:
 
 
 def _has_rows(root: StateRoot, source: Surface) -> bool:
-    with reading(root, source) as connection:
-        if connection is None:
+    def ask(connection: sqlite3.Connection) -> bool:
+        if is_blank(connection):
             return False
-        tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        # A database that is no queue is left to `ensure_schema`, which says so.
-        is_queue = connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'queue'").fetchone()[0]
-        if not is_queue:
-            return bool(tables)
+        check_schema(connection, source.path)
         return connection.execute("SELECT 1 FROM queue LIMIT 1").fetchone() is not None
+
+    return bool(read(root, source, ask))
 
 
 def _pieces(connection: sqlite3.Connection) -> Iterator[list[_Row]]:

@@ -16,7 +16,7 @@ from kitty_paths import StateRoot, Surface
 from kitty_sync.errors import EventConflictError, InvalidEventError
 from kitty_sync.queue.record import active_queue
 from kitty_sync.queue.schema import check_schema, ensure_schema, is_blank
-from kitty_sync.storage.databases import PATIENCE, reading, transaction, writing
+from kitty_sync.storage.databases import PATIENCE, read, transaction, writing
 
 BATCH: Final = 1_000
 """Events a server takes at once."""
@@ -234,14 +234,11 @@ class EventQueue:
             StateError: The queue cannot be read, or is no queue.
         """
         behind = (after.timestamp, after.id) if after else (-(2**63), 0)
-        with self._reading() as connection:
-            if connection is None:
-                return ()
-            rows = connection.execute(
-                "SELECT id, event_id, event_type, data, timestamp, coalesce(retry_count, 0) FROM queue"
-                " WHERE (timestamp, id) > (?, ?) ORDER BY timestamp, id LIMIT ?",
-                (*behind, limit),
-            ).fetchall()
+        rows = self._ask(
+            "SELECT id, event_id, event_type, data, timestamp, coalesce(retry_count, 0) FROM queue"
+            " WHERE (timestamp, id) > (?, ?) ORDER BY timestamp, id LIMIT ?",
+            (*behind, limit),
+        )
         return tuple(QueuedEvent(*row) for row in rows)
 
     def count(self) -> int:
@@ -250,8 +247,7 @@ class EventQueue:
         Raises:
             StateError: The queue cannot be read, or is no queue.
         """
-        with self._reading() as connection:
-            return 0 if connection is None else int(connection.execute("SELECT count(*) FROM queue").fetchone()[0])
+        return sum(number for (number,) in self._ask("SELECT count(*) FROM queue"))
 
     def settle(self, verdicts: Mapping[str, Verdict]) -> Settled:
         """Do with rows what a server's answer means: a delivered one goes, a refused one is counted, others stay.
@@ -282,14 +278,14 @@ class EventQueue:
             ensure_schema(connection, self.surface.path)
             yield connection
 
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection | None]:
-        with reading(self._root, self.surface) as connection:
-            if connection is None or is_blank(connection):
-                yield None
-                return
+    def _ask(self, question: str, values: tuple[int, ...] = ()) -> list[tuple[Any, ...]]:
+        def ask(connection: sqlite3.Connection) -> list[tuple[Any, ...]]:
+            if is_blank(connection):
+                return []
             check_schema(connection, self.surface.path)
-            yield connection
+            return connection.execute(question, values).fetchall()
+
+        return read(self._root, self.surface, ask) or []
 
 
 def same_event(one: tuple[str, str], other: tuple[str, str]) -> bool:

@@ -6,8 +6,9 @@ import contextlib
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple, TypeVar
 
 from kitty_paths import StateRoot, Surface
 from kitty_sync.errors import (
@@ -22,6 +23,8 @@ from kitty_sync.storage.directories import check_root, ensure_parent, refuse_lin
 from kitty_sync.storage.faults import aside_hint, elsewhere_hint, explained, quoted, room_hint
 from kitty_sync.storage.files import create_private
 
+T = TypeVar("T")
+
 PATIENCE = 30.0
 """Seconds a writer waits for other writers. They take turns without a queue, so in a crowd some wait long."""
 
@@ -29,6 +32,8 @@ _WAL = 2  # the file header's version where a database is in WAL mode
 _HEADER = 100  # bytes
 _WRITE_VERSION = 18  # its place in the header
 _NAP = 0.01
+_TRIES = 20
+_YOUNG = 50_000_000  # nanoseconds; a file system's clock may stand still for some of them
 _LITTLE_ROOM = 1 << 16  # bytes
 
 
@@ -59,34 +64,91 @@ def writing(root: StateRoot, surface: Surface, *, patience: float = PATIENCE) ->
             connection.close()
 
 
-@contextlib.contextmanager
-def reading(root: StateRoot, surface: Surface) -> Iterator[sqlite3.Connection | None]:
-    """Open a database for reading, or give None where there is none or it is empty; creates nothing.
+def read(root: StateRoot, surface: Surface, ask: Callable[[sqlite3.Connection], T]) -> T | None:
+    """Give what `ask` finds in a database, or None where there is none or it is empty; creates nothing.
+
+    SQLite makes the `-wal` and `-shm` of a WAL database where they are missing, even for a reader. They are missing
+    while nobody has it open; then it is read as if it could not change, and again if it did.
+
+    Args:
+        root: The root it belongs to.
+        surface: The database.
+        ask: Is given a connection that can only read; may be called more than once.
 
     Raises:
-        StateError: It cannot be opened or read, in the body too.
+        StateError: It cannot be opened or read.
     """
     path = surface.path
     if not check_root(root):
-        yield None
-        return
+        return None
     _refuse_headless(path)
-    with explained(path, "read"):
-        header = _header(path)
-    if not header:
-        yield None
-        return
+    for _ in range(_TRIES):
+        with explained(path, "read"):
+            before = _Standing.of(path)
+        if before is None:
+            return None
+        if not before.is_idle:
+            break
+        try:
+            answer = _asked(path, "mode=ro&immutable=1", ask)
+        except StateError:
+            if before.still_holds(path):
+                raise
+        else:
+            if before.still_holds(path):
+                return answer
+        time.sleep(_NAP)
+    return _asked(path, "mode=ro", ask)
+
+
+def _asked(path: Path, how: str, ask: Callable[[sqlite3.Connection], T]) -> T:
     with translated(path, "read"):
-        # A reader of a WAL database makes its `-wal` and `-shm` where they are missing. They are only missing while
-        # nobody has the database open; then it does not change, and can be read as if it never could.
-        is_idle = header[_WRITE_VERSION : _WRITE_VERSION + 1] == bytes([_WAL]) and not companion(path, "-wal").exists()
-        how = "mode=ro&immutable=1" if is_idle else "mode=ro"
         connection = sqlite3.connect(f"{path.as_uri()}?{how}", uri=True, timeout=PATIENCE, isolation_level=None)
         try:
             connection.execute("PRAGMA temp_store = MEMORY")
-            yield connection
+            return ask(connection)
         finally:
             connection.close()
+
+
+class _Standing(NamedTuple):
+    """A database file at one moment.
+
+    Attributes:
+        file: Which file it is, how long, and when it was written.
+        is_wal: Whether its header says that it is in WAL mode.
+        is_open: Whether a `-wal` stands beside it.
+    """
+
+    file: tuple[int, int, int, int]
+    is_wal: bool
+    is_open: bool
+
+    @classmethod
+    def of(cls, path: Path) -> _Standing | None:
+        try:
+            with path.open("rb") as file:
+                status = os.fstat(file.fileno())
+                header = file.read(_HEADER)
+        except FileNotFoundError:
+            return None
+        if not header:
+            return None
+        is_wal = header[_WRITE_VERSION : _WRITE_VERSION + 1] == bytes([_WAL])
+        identity = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+        return cls(identity, is_wal, companion(path, "-wal").exists())
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it is a WAL database that nobody has open."""
+        return self.is_wal and not self.is_open
+
+    def still_holds(self, path: Path) -> bool:
+        """Whether nobody wrote to it since; no, where that cannot be told from a timestamp so young."""
+        if abs(time.time_ns() - self.file[-1]) < _YOUNG:
+            return False
+        with explained(path, "read"):
+            return _Standing.of(path) == self
 
 
 @contextlib.contextmanager
@@ -105,14 +167,6 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 def companion(path: Path, suffix: str) -> Path:
     """Give the path of SQLite's own file beside a database: `-wal`, `-shm` or `-journal`."""
     return path.with_name(path.name + suffix)
-
-
-def _header(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(_HEADER)
-    except FileNotFoundError:
-        return b""
 
 
 def _refuse_headless(path: Path) -> None:

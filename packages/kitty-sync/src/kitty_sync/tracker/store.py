@@ -14,7 +14,7 @@ import attrs
 
 from kitty_paths import StateRoot, Surface
 from kitty_sync.errors import MappingConflictError, WrongSchemaError
-from kitty_sync.storage.databases import reading, transaction, writing
+from kitty_sync.storage.databases import read, transaction, writing
 from kitty_sync.storage.faults import aside_hint
 
 _TABLES: Final = {
@@ -122,14 +122,10 @@ class TrackerStore:
         Raises:
             StateError: The store cannot be read.
         """
-        with self._reading() as connection:
-            if connection is None:
-                return ()
-            rows = connection.execute(
-                "SELECT wp_id, system, workspace, external_id, external_key, external_url, created_at, updated_at"
-                " FROM tracker_mappings WHERE system = ? AND workspace = ? ORDER BY wp_id",
-                (self._system, self._workspace),
-            ).fetchall()
+        rows = self._ask(
+            "SELECT wp_id, system, workspace, external_id, external_key, external_url, created_at, updated_at"
+            " FROM tracker_mappings WHERE system = ? AND workspace = ? ORDER BY wp_id"
+        )
         return tuple(IssueMapping(*row) for row in rows)
 
     def map(self, wp_id: str, external_id: str, key: str | None, url: str | None) -> IssueMapping:
@@ -182,14 +178,9 @@ class TrackerStore:
         Raises:
             StateError: The store cannot be read.
         """
-        with self._reading() as connection:
-            if connection is None:
-                return ()
-            rows = connection.execute(
-                "SELECT issue_id, payload, updated_at FROM tracker_issues WHERE system = ? AND workspace = ?"
-                " ORDER BY rowid",
-                (self._system, self._workspace),
-            ).fetchall()
+        rows = self._ask(
+            "SELECT issue_id, payload, updated_at FROM tracker_issues WHERE system = ? AND workspace = ? ORDER BY rowid"
+        )
         return tuple(Issue(name, json.loads(payload), at) for name, payload, at in rows)
 
     def add_issue(self, name: Callable[[int], str], payload: dict[str, Any]) -> Issue:
@@ -226,14 +217,14 @@ class TrackerStore:
             _check(connection, self.surface.path)
             yield connection
 
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection | None]:
-        with reading(self._root, self.surface) as connection:
-            if connection is None or not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
-                yield None
-                return
+    def _ask(self, question: str) -> list[tuple[Any, ...]]:
+        def ask(connection: sqlite3.Connection) -> list[tuple[Any, ...]]:
+            if not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+                return []  # its maker was stopped before it came to tables
             _check(connection, self.surface.path)
-            yield connection
+            return connection.execute(question, (self._system, self._workspace)).fetchall()
+
+        return read(self._root, self.surface, ask) or []
 
 
 def _check(connection: sqlite3.Connection, path: Path) -> None:
