@@ -60,6 +60,7 @@ class ControlServer(ThreadingHTTPServer):
         self.token = token
         self.verbs = verbs
         self._places = threading.BoundedSemaphore(_MOST_REQUESTS)
+        self._serving = False
         super().__init__((HOST, 0), _Handler, bind_and_activate=False)
         try:
             self._bind_to_first_free(ports)
@@ -75,16 +76,18 @@ class ControlServer(ThreadingHTTPServer):
 
     def serve_in_background(self) -> None:
         """Begin to answer."""
+        self._serving = True
         threading.Thread(target=self.serve_forever, name="control", daemon=True).start()
 
     def end(self) -> None:
         """Stop answering; requests that are being answered get a moment to finish."""
-        ending = threading.Thread(target=self.shutdown, name="control-end")
-        ending.start()
-        with contextlib.suppress(OSError):
-            # It looks up twice a second, or when somebody comes.
-            socket.create_connection((HOST, self.port), timeout=_FINISH_SECONDS).close()
-        ending.join()
+        if self._serving:
+            ending = threading.Thread(target=self.shutdown, name="control-end")
+            ending.start()
+            with contextlib.suppress(OSError):
+                # It looks up twice a second, or when somebody comes.
+                socket.create_connection((HOST, self.port), timeout=_FINISH_SECONDS).close()
+            ending.join()
         self.server_close()
         deadline = time.monotonic() + _FINISH_SECONDS
         for _ in range(_MOST_REQUESTS):

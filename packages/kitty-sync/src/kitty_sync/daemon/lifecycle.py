@@ -145,6 +145,8 @@ def run(root: StateRoot, ready: Callable[[DaemonStatus], None], echo: Callable[[
     """
     from kitty_sync.daemon.process import serve
 
+    directories.check_root(root)
+    refuse_foreign(root)
     said: list[Mapping[str, Any]] = []
 
     def tell(message: Mapping[str, Any]) -> None:

@@ -82,10 +82,13 @@ class Daemon:
             self._remove_signs()
             raise
 
-    def run(self) -> None:
-        """Answer and work until the end is asked for, or nobody could find us any more."""
+    def begin(self) -> None:
+        """Answer from now on."""
         self._server.serve_in_background()
         self._log.say(f"answering at port {self._server.port} for {self._root.base}; {NOTHING_IS_SENT}")
+
+    def run(self) -> None:
+        """Work until the end is asked for, or nobody could find us any more."""
         due = dict.fromkeys(range(len(self._steps)), 0.0)
         while not self._ending.is_set():
             for number, step in enumerate(self._steps):
@@ -218,6 +221,7 @@ def serve(
             refuse_foreign(root)  # again: whoever had the lock before us may have left it
             log = DaemonLog(root, streams=streams, echo=echo)
             with contextlib.closing(Daemon(root, lock, log, (QueueWatch(root),))) as daemon, _signals_end(daemon):
+                daemon.begin()
                 say({"held": False, "pid": os.getpid()})
                 daemon.run()
     except SyncError as error:
