@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from cli.program import Outcome, Program
 
-FIELDS = ["schema", "root", "source", "default_root", "healthy", "surfaces", "findings"]
+FIELDS = ["schema", "root", "source", "default_root", "healthy", "surfaces", "daemon", "findings"]
 
 
 def root_of(program: Program) -> StateRoot:

@@ -99,8 +99,8 @@ def _findings(
     elif problem is not None:
         yield Finding("sync.server.unreachable", f"{settings.server_url} does not answer: {problem}", None)
     yield Finding("sync.auth.missing", "not logged in: nothing is sent", None)
-    if daemon.problem is not None:
-        yield Finding("sync.daemon.trouble", daemon.problem, daemon.hint)
+    if daemon.problem is not None and daemon.problem_code is not None:
+        yield Finding(daemon.problem_code, daemon.problem, daemon.hint)
     elif not daemon.running:
         yield Finding("sync.daemon.off", "the sync daemon does not run", "spec-kitty sync daemon start")
     for each in queues:

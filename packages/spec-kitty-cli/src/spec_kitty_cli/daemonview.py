@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from kitty_sync.daemon import lifecycle
 from spec_kitty_cli.console import bad, good, quiet
-from spec_kitty_cli.words import plain
 
 if TYPE_CHECKING:
     from kitty_sync.daemon.lifecycle import DaemonStatus
@@ -22,6 +22,6 @@ def line(found: DaemonStatus) -> str:
     """The daemon's standing in a few words."""
     if found.running:
         return f"{good('●')} runs {quiet(f'(pid {found.pid}, {found.url}, version {found.version})')}"
-    if found.owner == "foreign":
-        return f"{bad('○')} not ours"
-    return f"{bad('○')} {plain('in trouble' if found.problem else 'does not run')}"
+    words = {None: "does not run", lifecycle.FOREIGN: "another program's", lifecycle.DIED: "died"}
+    sign = quiet("○") if found.problem is None else bad("○")
+    return f"{sign} {words.get(found.problem_code, 'does not answer')}"

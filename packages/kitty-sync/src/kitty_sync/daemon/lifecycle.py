@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 
     from kitty_paths import StateRoot
 
+FOREIGN = "sync.daemon.foreign"
+UNREACHABLE = "sync.daemon.unreachable"
+DIED = "sync.daemon.died"
+
 _START_SECONDS = 30.0
 _STOP_SECONDS = 20.0
 _ANSWER_SECONDS = 10.0
@@ -49,7 +53,8 @@ class DaemonStatus:
         started_at: When it began, ISO 8601, or None.
         queues: What waits, as it counts, or ().
         notes: Sentences about it that a person should know.
-        problem: What is wrong with it, or None: it does not answer, it died, it is not ours.
+        problem: What is wrong with it, one sentence, or None.
+        problem_code: `FOREIGN`, `UNREACHABLE` or `DIED`; None without a problem.
         hint: The command that mends `problem`, or None.
         owner: Whose owner record lies there.
     """
@@ -63,6 +68,7 @@ class DaemonStatus:
     queues: tuple[QueueCount, ...] = ()
     notes: tuple[str, ...] = ()
     problem: str | None = None
+    problem_code: str | None = None
     hint: str | None = None
     owner: Whose = Whose.NOBODY
 
@@ -100,13 +106,15 @@ def status(root: StateRoot) -> DaemonStatus:
     record = read_owner(root)
     if record.bars:
         message, hint = explain(record, root)
-        return DaemonStatus(running=False, problem=message, hint=hint, owner=record.whose)
+        return DaemonStatus(running=False, problem=message, problem_code=FOREIGN, hint=hint, owner=record.whose)
     if not is_held(root.daemon.lock):
         return _off(root, record)
     try:
         return _answering(root, time.monotonic() + _ANSWER_SECONDS)
     except SyncError as error:
-        return DaemonStatus(running=False, problem=error.message, hint=error.hint, owner=record.whose)
+        return DaemonStatus(
+            running=False, problem=error.message, problem_code=UNREACHABLE, hint=error.hint, owner=record.whose
+        )
     except _EndedError:
         return _off(root, read_owner(root))
 
@@ -207,6 +215,7 @@ def _off(root: StateRoot, record: OwnerRecord) -> DaemonStatus:
     return DaemonStatus(
         running=False,
         problem=f"the last sync daemon{since} ended without a word",
+        problem_code=DIED,
         hint=f"spec-kitty sync daemon start; what it did is in {root.daemon.log}",
         owner=record.whose,
     )
