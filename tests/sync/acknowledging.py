@@ -12,4 +12,5 @@ root = StateRoot.at(sys.argv[1])
 for number in itertools.count():
     name = f"{sys.argv[2]}-{number}"
     EventQueue(root, root.queues.unauthenticated).append([Event(name, "WPCreated", {"n": number})])
-    print(name, flush=True)
+    sys.stdout.write(f"{name}\n")
+    sys.stdout.flush()

@@ -1,4 +1,7 @@
-"""One member of a crowd: `python crowd.py ROOT WHAT NUMBER COUNT`; waits for a line on stdin, so that all begin at once."""
+"""One member of a crowd: `python crowd.py ROOT WHAT NUMBER COUNT`.
+
+It waits for a line on stdin, so that all begin at once.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ def main(root: StateRoot, what: str, number: int, count: int) -> None:
             case "config":
                 SyncConfig(root).set(f"sync.repo_defaults.acme/{name}.enabled", value=True)
             case "clock":
-                print(LamportClock(root).tick().value)
+                sys.stdout.write(f"{LamportClock(root).tick().value}\n")
             case "credentials":
                 TrackerCredentials(root).save(f"p{name}", {"token": Secret(name)})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from kitty_paths import QueueScope, StateRoot
@@ -18,36 +19,29 @@ from kitty_sync.tracker.credentials import TrackerCredentials
 ADA = QueueScope("https://kitty.example", "ada@example.org", "t_01")
 
 
+WRITES: dict[str, Callable[[StateRoot], object]] = {
+    "append": lambda root: EventQueue.active(root).append(
+        [Event(name, "WPCreated", {"n": name}) for name in ("new-1", "new-2")]
+    ),
+    "settle": lambda root: EventQueue.active(root).settle({"old-1": Verdict.SUCCESS, "old-3": Verdict.REJECTED}),
+    "enter": lambda root: enter_scope(root, ADA),
+    "leave": leave_scope,
+    "server": lambda root: SyncConfig(root).set_server_url("https://new.example"),
+    "tick": lambda root: LamportClock(root).tick().value,
+    "credentials": lambda root: TrackerCredentials(root).save("linear", {"token": Secret("new-token")}),
+    "map": lambda root: map_issue(root, "local", "WP01", "local-2").external_id,
+    "issue": lambda root: add_issue(root, "local", "third").issue_id,
+}
+
+
 def main(root: StateRoot, what: str) -> object:
-    """Do it."""
-    match what:
-        case "append":
-            return EventQueue.active(root).append(
-                [Event(name, "WPCreated", {"n": name}) for name in ("new-1", "new-2")]
-            )
-        case "settle":
-            return EventQueue.active(root).settle({"old-1": Verdict.SUCCESS, "old-3": Verdict.REJECTED})
-        case "enter":
-            return enter_scope(root, ADA)
-        case "leave":
-            return leave_scope(root)
-        case "server":
-            return SyncConfig(root).set_server_url("https://new.example")
-        case "tick":
-            return LamportClock(root).tick().value
-        case "credentials":
-            return TrackerCredentials(root).save("linear", {"token": Secret("new-token")})
-        case "map":
-            return map_issue(root, "local", "WP01", "local-2").external_id
-        case "issue":
-            return add_issue(root, "local", "third").issue_id
-        case _:
-            raise ValueError(what)
+    """Do one of them."""
+    return WRITES[what](root)
 
 
 if __name__ == "__main__":
     try:
-        print(main(StateRoot.at(Path(sys.argv[1]) / "root"), sys.argv[2]))
+        sys.stdout.write(f"{main(StateRoot.at(Path(sys.argv[1]) / 'root'), sys.argv[2])}\n")
     except SyncError as error:
-        print(error.code, error.message, sep=": ", file=sys.stderr)
+        sys.stderr.write(f"{error.code}: {error.message}\n")
         sys.exit(error.exit_code)

@@ -1,4 +1,4 @@
-"""Killed with SIGKILL just before any write, or told there that the disk is full: nothing is lost, the next try works."""
+"""Killed with SIGKILL just before any write, or told there that the disk is full: nothing is lost."""
 
 from __future__ import annotations
 

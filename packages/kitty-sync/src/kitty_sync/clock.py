@@ -20,7 +20,7 @@ from kitty_sync.storage.files import read_bytes, replace
 from kitty_sync.storage.locking import holding
 
 MOST: Final = 2**63 - 1
-"""The largest number: what the databases and languages on the other end can hold."""
+"""Numbers stay below this: what databases and languages on the other end can hold."""
 
 _VALUE: Final = re.compile(rb'"value"\s*:\s*(\d{1,19})\s*[,}]')  # complete: no digit is missing at its end
 _NODE: Final = re.compile(r"[0-9a-f]{12}")
@@ -110,18 +110,20 @@ class LamportClock:
             recovered = None
             if state is None:
                 highest = max(highest_number(self._root), _salvaged(data or b""))
-                state = {"value": highest, "node_id": self._node_id or default_node_id(), "updated_at": ""}
+                state = {"value": highest, "node_id": self._node_id or default_node_id(), "updated_at": None}
                 recovered = self._keep_damaged(data, highest)
             value = max(state["value"], remote) + 1
-            if value > MOST:
+            if value >= MOST:
                 raise StateError(f"the clock {self._root.sync.clock} is at its end", path=self._root.sync.clock.path)
             self._write(value, state)
         return Tick(value, state["node_id"], recovered)
 
     def _write(self, value: int, state: dict[str, Any]) -> None:
         # The record of when follows the wall clock forward only, so two records in a row can be compared.
-        at = max(self._now().isoformat(), str(state["updated_at"]))
-        text = json.dumps({"value": value, "node_id": state["node_id"], "updated_at": at}, indent=2)
+        at = self._now()
+        if (before := _moment(state["updated_at"])) is not None:
+            at = max(at, before)
+        text = json.dumps({"value": value, "node_id": state["node_id"], "updated_at": at.isoformat()}, indent=2)
         replace(self._root, self._root.sync.clock, f"{text}\n".encode())
 
     def _keep_damaged(self, data: bytes | None, highest: int) -> str | None:
@@ -194,7 +196,15 @@ def _understood(data: bytes) -> dict[str, Any] | None:
         return None
     if not isinstance(state, dict) or not _is_number(state.get("value")):
         return None
-    node, at = state.get("node_id"), state.get("updated_at", "")
+    node = state.get("node_id")
     if not isinstance(node, str) or not _NODE.fullmatch(node):
         return None
-    return {"value": state["value"], "node_id": node, "updated_at": at if isinstance(at, str) else ""}
+    return {"value": state["value"], "node_id": node, "updated_at": state.get("updated_at")}
+
+
+def _moment(text: object) -> datetime | None:
+    try:
+        at = datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+    return None if at is None or at.tzinfo is None else at.astimezone(UTC)

@@ -11,8 +11,8 @@ import attrs
 
 from kitty_paths import QueueScope, StateRoot, Surface
 from kitty_sync.queue.events import same_event
-from kitty_sync.queue.schema import check_schema, ensure_schema, is_blank
-from kitty_sync.storage.databases import read, transaction, writing
+from kitty_sync.queue.schema import check_schema, is_blank, open_queue
+from kitty_sync.storage.databases import read, transaction
 from kitty_sync.storage.locking import holding
 
 _PIECE: Final = 500  # rows that move together
@@ -75,9 +75,7 @@ def move_rows(root: StateRoot, scope: QueueScope) -> Adoption:
     outcome = Adoption(source.path, destination.path)
     if not _has_rows(root, source):
         return outcome
-    with writing(root, source) as old, writing(root, destination) as new:
-        ensure_schema(old, source.path)
-        ensure_schema(new, destination.path)
+    with open_queue(root, source) as old, open_queue(root, destination) as new:
         for rows in _pieces(old):
             outcome = _move_piece(old, new, rows, outcome)
         (left,) = old.execute("SELECT count(*) FROM queue").fetchone()

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from typing import Any, Final, Self
 
@@ -15,8 +14,8 @@ import attrs
 from kitty_paths import StateRoot, Surface
 from kitty_sync.errors import EventConflictError, InvalidEventError
 from kitty_sync.queue.record import active_queue
-from kitty_sync.queue.schema import check_schema, ensure_schema, is_blank
-from kitty_sync.storage.databases import PATIENCE, read, transaction, writing
+from kitty_sync.queue.schema import check_schema, is_blank, open_queue
+from kitty_sync.storage.databases import PATIENCE, read, transaction
 
 BATCH: Final = 1_000
 """Events a server takes at once."""
@@ -199,7 +198,7 @@ class EventQueue:
         if not rows:
             return Appended(0, 0)
         added = 0
-        with self._writing() as connection, transaction(connection):
+        with open_queue(self._root, self.surface, patience=self._patience) as connection, transaction(connection):
             (latest,) = connection.execute("SELECT max(timestamp) FROM queue").fetchone()
             timestamp = max(self._now(), latest or 0)
             for row in rows:
@@ -261,7 +260,7 @@ class EventQueue:
         deleted = kept = 0
         if not verdicts:
             return Settled(0, 0, 0)
-        with self._writing() as connection, transaction(connection):
+        with open_queue(self._root, self.surface, patience=self._patience) as connection, transaction(connection):
             for event_id, verdict in verdicts.items():
                 if verdict.is_delivered:
                     deleted += connection.execute("DELETE FROM queue WHERE event_id = ?", (event_id,)).rowcount
@@ -271,12 +270,6 @@ class EventQueue:
                     "UPDATE queue SET retry_count = coalesce(retry_count, 0) + ? WHERE event_id = ?", (more, event_id)
                 ).rowcount
         return Settled(deleted, kept, len(verdicts) - deleted - kept)
-
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        with writing(self._root, self.surface, patience=self._patience) as connection:
-            ensure_schema(connection, self.surface.path)
-            yield connection
 
     def _ask(self, question: str, values: tuple[int, ...] = ()) -> list[tuple[Any, ...]]:
         def ask(connection: sqlite3.Connection) -> list[tuple[Any, ...]]:

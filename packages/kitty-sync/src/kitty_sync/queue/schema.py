@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from kitty_paths import StateRoot, Surface
 from kitty_sync.errors import WrongSchemaError
-from kitty_sync.storage.databases import transaction
+from kitty_sync.storage.databases import PATIENCE, transaction, writing
 from kitty_sync.storage.faults import aside_hint
 
 _NAMESPACE: Final = (
@@ -67,6 +70,22 @@ COLUMNS: Final = frozenset({"id", "event_id", "event_type", "data", "timestamp",
 """What the table `queue` must have to be one; `coalesce_key` came to upstream later."""
 
 
+@contextmanager
+def open_queue(root: StateRoot, surface: Surface, *, patience: float = PATIENCE) -> Iterator[sqlite3.Connection]:
+    """Open a queue for writing, made where missing, with all its tables.
+
+    Raises:
+        WrongSchemaError: The database is another one; nothing in it was changed.
+        StateError: It cannot be made, opened or used, in the body too.
+    """
+    path = surface.path
+    with writing(
+        root, surface, check=lambda connection: check_schema(connection, path), patience=patience
+    ) as connection:
+        ensure_schema(connection, path)
+        yield connection
+
+
 def ensure_schema(connection: sqlite3.Connection, path: Path) -> None:
     """Make the tables and indexes that are missing.
 
@@ -80,9 +99,7 @@ def ensure_schema(connection: sqlite3.Connection, path: Path) -> None:
     if _is_complete(connection):
         return
     with transaction(connection):
-        present = _objects(connection)
-        if present:
-            check_schema(connection, path)
+        check_schema(connection, path)
         for name, columns in _TABLES.items():
             connection.execute(f"CREATE TABLE IF NOT EXISTS {name} ({columns})")
         if "coalesce_key" not in _columns(connection):
@@ -92,14 +109,16 @@ def ensure_schema(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def check_schema(connection: sqlite3.Connection, path: Path) -> None:
-    """See that the database is a queue.
+    """See that the database is a queue, or is still blank.
 
     Raises:
         WrongSchemaError: It is another one.
     """
-    missing = sorted(COLUMNS - _columns(connection))
-    if missing:
-        what = f"its table `queue` lacks {', '.join(missing)}" if _columns(connection) else "it has no table `queue`"
+    if is_blank(connection):
+        return
+    columns = _columns(connection)
+    if missing := sorted(COLUMNS - columns):
+        what = f"its table `queue` lacks {', '.join(missing)}" if columns else "it has no table `queue`"
         raise WrongSchemaError(f"{path} is a database, but no queue: {what}", path=path, hint=aside_hint(path))
 
 

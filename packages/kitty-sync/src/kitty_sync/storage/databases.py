@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,9 +29,7 @@ T = TypeVar("T")
 PATIENCE = 30.0
 """Seconds a writer waits for other writers. They take turns without a queue, so in a crowd some wait long."""
 
-_WAL = 2  # the file header's version where a database is in WAL mode
-_HEADER = 100  # bytes
-_WRITE_VERSION = 18  # its place in the header
+_CREATING = threading.Lock()
 _NAP = 0.01
 _TRIES = 20
 _YOUNG = 50_000_000  # nanoseconds; a file system's clock may stand still for some of them
@@ -38,12 +37,19 @@ _LITTLE_ROOM = 1 << 16  # bytes
 
 
 @contextlib.contextmanager
-def writing(root: StateRoot, surface: Surface, *, patience: float = PATIENCE) -> Iterator[sqlite3.Connection]:
+def writing(
+    root: StateRoot,
+    surface: Surface,
+    *,
+    check: Callable[[sqlite3.Connection], None],
+    patience: float = PATIENCE,
+) -> Iterator[sqlite3.Connection]:
     """Open a database for writing, made where missing; what is open is closed when the body ends.
 
     Args:
         root: The root it belongs to.
         surface: The database.
+        check: Raises where the database is another one than it should be; asked before anything in it is changed.
         patience: Seconds to wait for other writers.
 
     Raises:
@@ -53,12 +59,15 @@ def writing(root: StateRoot, surface: Surface, *, patience: float = PATIENCE) ->
     ensure_parent(root, path)
     refuse_links(root, path)
     _refuse_headless(path)
-    with explained(path, "make"), contextlib.suppress(FileExistsError):
+    # One thread at a time: closing the new file would drop the locks of a thread that found it made already.
+    with explained(path, "make"), contextlib.suppress(FileExistsError), _CREATING:
         os.close(create_private(path))
     with translated(path, "write"):
         connection = sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=patience, isolation_level=None)
         try:
-            _prepare(connection, patience)
+            _prepare(connection)
+            check(connection)
+            _turn_to_wal(connection, patience)
             yield connection
         finally:
             connection.close()
@@ -112,36 +121,28 @@ def _asked(path: Path, how: str, ask: Callable[[sqlite3.Connection], T]) -> T:
 
 
 class _Standing(NamedTuple):
-    """A database file at one moment.
+    """A database file at one moment, as `stat` shows it.
+
+    It is never opened here: closing it would drop the locks that other connections of this process hold on it.
 
     Attributes:
         file: Which file it is, how long, and when it was written.
-        is_wal: Whether its header says that it is in WAL mode.
-        is_open: Whether a `-wal` stands beside it.
+        is_idle: Whether nobody has it open for writing: SQLite keeps a log or a journal beside it then.
     """
 
     file: tuple[int, int, int, int]
-    is_wal: bool
-    is_open: bool
+    is_idle: bool
 
     @classmethod
     def of(cls, path: Path) -> _Standing | None:
         try:
-            with path.open("rb") as file:
-                status = os.fstat(file.fileno())
-                header = file.read(_HEADER)
+            status = path.stat()
         except FileNotFoundError:
             return None
-        if not header:
+        if status.st_size == 0:
             return None
-        is_wal = header[_WRITE_VERSION : _WRITE_VERSION + 1] == bytes([_WAL])
-        identity = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
-        return cls(identity, is_wal, companion(path, "-wal").exists())
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether it is a WAL database that nobody has open."""
-        return self.is_wal and not self.is_open
+        is_idle = not companion(path, "-wal").exists() and not companion(path, "-journal").exists()
+        return cls((status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns), is_idle)
 
     def still_holds(self, path: Path) -> bool:
         """Whether nobody wrote to it since; no, where that cannot be told from a timestamp so young."""
@@ -183,11 +184,14 @@ def _refuse_headless(path: Path) -> None:
         )
 
 
-def _prepare(connection: sqlite3.Connection, patience: float) -> None:
+def _prepare(connection: sqlite3.Connection) -> None:
     # Temporary tables would land in TMPDIR, outside the root.
     connection.execute("PRAGMA temp_store = MEMORY")
     # Each commit is on the disk before it is called one: a power loss takes nothing back.
     connection.execute("PRAGMA synchronous = FULL")
+
+
+def _turn_to_wal(connection: sqlite3.Connection, patience: float) -> None:
     deadline = time.monotonic() + patience
     while connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
         try:
@@ -225,20 +229,28 @@ def _fault(error: sqlite3.DatabaseError, path: Path, doing: str) -> StateError:
         return DamagedFileError(message, path=path, hint=aside_hint(path))
     if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _is_full(path)):
         return DiskFullError(message, path=path, hint=room_hint(path))
-    if code == sqlite3.SQLITE_READONLY:
+    if code == sqlite3.SQLITE_READONLY or (code == sqlite3.SQLITE_CANTOPEN and _is_read_only(path)):
         return ReadOnlyStateError(message, path=path, hint=elsewhere_hint())
-    is_closed = code == sqlite3.SQLITE_CANTOPEN and not os.access(path, os.R_OK | os.W_OK)
-    if is_closed or code in {sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH}:
+    if code in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH}:
         return AccessDeniedError(message, path=path, hint=f"ls -ld {quoted(path.parent)} {quoted(path)}")
     return StateError(message, path=path, hint=f"ls -ld {quoted(path.parent)} {quoted(path)}")
 
 
 def _is_full(path: Path) -> bool:
     # SQLite tells a full disk from other failures of writing only sometimes.
+    status = _file_system(path)
+    return status is not None and status.f_bavail * status.f_frsize < _LITTLE_ROOM
+
+
+def _is_read_only(path: Path) -> bool:
+    status = _file_system(path)
+    return status is not None and bool(status.f_flag & os.ST_RDONLY)
+
+
+def _file_system(path: Path) -> os.statvfs_result | None:
     if not hasattr(os, "statvfs"):
-        return False
+        return None
     try:
-        status = os.statvfs(path.parent)
+        return os.statvfs(path.parent)
     except OSError:
-        return False
-    return status.f_bavail * status.f_frsize < _LITTLE_ROOM
+        return None

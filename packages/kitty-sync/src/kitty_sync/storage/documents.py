@@ -96,7 +96,7 @@ class TomlFile:
                 return False
             written = self._edited(text, edits)
             # tomlkit keeps comments and order, tomllib says what was really written: both must agree.
-            if self._parsed(written) != after:
+            if _tidied(self._parsed(written), edits) != _tidied(after, edits):
                 raise self._damaged("it is laid out so that it cannot be edited safely")
             replace(self.root, self.surface, written.encode())
             return True
@@ -146,6 +146,18 @@ class TomlFile:
     def _damaged(self, reason: str) -> DamagedFileError:
         path = self.surface.path
         return DamagedFileError(f"cannot understand {path}: {reason}", path=path, hint=aside_hint(path))
+
+
+def _tidied(document: dict[str, Any], edits: Iterable[Edit]) -> dict[str, Any]:
+    # Where the last key of a table goes, its heading may go or stay: both say the same.
+    for edit in edits:
+        for depth in range(len(edit.keys) - 1, 0, -1):
+            above: Any = document
+            for key in edit.keys[: depth - 1]:
+                above = above.get(key, {})
+            if above.get(edit.keys[depth - 1]) == {}:
+                del above[edit.keys[depth - 1]]
+    return document
 
 
 def _edit_document(document: TOMLDocument, edit: Edit) -> None:

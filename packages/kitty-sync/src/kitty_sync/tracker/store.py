@@ -208,31 +208,36 @@ class TrackerStore:
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        with writing(self._root, self.surface) as connection:
-            present = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-            if not present >= set(_TABLES):
+        path = self.surface.path
+        with writing(self._root, self.surface, check=lambda connection: _check(connection, path)) as connection:
+            if not _tables(connection) >= set(_TABLES):
                 with transaction(connection):
                     for name, columns in _TABLES.items():
                         connection.execute(f"CREATE TABLE IF NOT EXISTS {name} ({columns})")
-            _check(connection, self.surface.path)
             yield connection
 
     def _ask(self, question: str) -> list[tuple[Any, ...]]:
         def ask(connection: sqlite3.Connection) -> list[tuple[Any, ...]]:
-            if not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
-                return []  # its maker was stopped before it came to tables
             _check(connection, self.surface.path)
+            if not _tables(connection) >= set(_NEEDED):
+                return []  # its maker was stopped before it came to that
             return connection.execute(question, (self._system, self._workspace)).fetchall()
 
         return read(self._root, self.surface, ask) or []
 
 
+def _tables(connection: sqlite3.Connection) -> set[str]:
+    return {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+
+
 def _check(connection: sqlite3.Connection, path: Path) -> None:
-    for table, needed in _NEEDED.items():
-        present = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
-        if missing := sorted(needed - present):
-            raise WrongSchemaError(
-                f"{path} is a database, but no tracker store: its table `{table}` lacks {', '.join(missing)}",
-                path=path,
-                hint=aside_hint(path),
-            )
+    present = _tables(connection)
+    problem = "it has none of its tables" if present and not present & set(_NEEDED) else None
+    for table in present & set(_NEEDED):
+        columns = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
+        if missing := sorted(_NEEDED[table] - columns):
+            problem = f"its table `{table}` lacks {', '.join(missing)}"
+    if problem:
+        raise WrongSchemaError(
+            f"{path} is a database, but no tracker store: {problem}", path=path, hint=aside_hint(path)
+        )
