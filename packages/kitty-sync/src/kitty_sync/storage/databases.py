@@ -174,14 +174,22 @@ def _refuse_headless(path: Path) -> None:
     # SQLite takes an empty database with a WAL for a new one and removes the WAL, with all the rows in it.
     log = companion(path, "-wal")
     with explained(path, "look at"):
-        size = path.stat().st_size if path.exists() else 0
-        left = log.stat().st_size if log.exists() else 0
+        # The log first: it comes after the database and goes before it, so this order sees nothing that never was.
+        left = _size(log)
+        size = _size(path)
     if size == 0 and left > 0:
         raise DamagedFileError(
             f"{path} is gone or empty, while {log.name} beside it still holds rows",
             path=path,
             hint=f"put the database back; or give the rows up: mv {quoted(log)} {quoted(log)}.aside",
         )
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _prepare(connection: sqlite3.Connection) -> None:

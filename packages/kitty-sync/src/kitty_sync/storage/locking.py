@@ -123,7 +123,9 @@ def is_held(surface: Surface) -> bool:
     """
     with explained(surface.path, "look at"):
         try:
-            fd = os.open(surface.path, os.O_RDWR | getattr(os, "O_CLOEXEC", 0))
+            # Asking needs no right to write; Windows' locks do.
+            access = os.O_RDWR if sys.platform == "win32" else os.O_RDONLY | os.O_CLOEXEC
+            fd = os.open(surface.path, access)
         except (FileNotFoundError, NotADirectoryError):
             return False
         try:
