@@ -16,31 +16,34 @@ if TYPE_CHECKING:
 _MOST_BYTES = 1 << 16
 
 
-def from_stdin(wanted: Sequence[str]) -> dict[str, Secret]:
-    """Give the credentials that options `NAME=-` ask for; a value among the options is refused and not repeated.
-
-    Args:
-        wanted: The options' values.
+def names_only(ctx: click.Context, param: click.Parameter, wanted: tuple[str, ...]) -> tuple[str, ...]:
+    """Give the names that options `NAME=-` ask for, as click parses them; a value is refused, and not repeated.
 
     Raises:
         click.UsageError: An option is no `NAME=-`, or there are several: stdin is one text.
         InvalidCredentialError: A name cannot be a credential's.
     """
-    names = []
-    for each in wanted:
-        name, equals, value = each.partition("=")
-        if not equals or value != "-":
-            raise click.UsageError(
-                "--credential takes NAME=- and reads the value from stdin: what stands on a command line can be read "
-                "by every user of this machine, and stays in the shell's history",
-                click.get_current_context(),
-            )
-        check_name(name)
-        names.append(name)
-    if len(names) > 1:
+    del param
+    names = tuple(each.removesuffix("=-") for each in wanted)
+    if any(f"{name}=-" != each for name, each in zip(names, wanted, strict=True)):
         raise click.UsageError(
-            "stdin holds one credential; put several into a file, --credential-file FILE", click.get_current_context()
+            "--credential takes NAME=- and reads the value from stdin: what stands on a command line can be read "
+            "by every user of this machine, and stays in the shell's history",
+            ctx,
         )
+    for name in names:
+        check_name(name)
+    if len(names) > 1:
+        raise click.UsageError("stdin holds one credential; put several into a file, --credential-file FILE", ctx)
+    return names
+
+
+def from_stdin(names: Sequence[str]) -> dict[str, Secret]:
+    """Give the credential that stdin holds, by its name; typed at a prompt where stdin is a terminal.
+
+    Raises:
+        click.UsageError: Stdin does not hold one line of text.
+    """
     if names and sys.stdin.isatty():
         return ask(names, of="the tracker")
     return {name: _read() for name in names}

@@ -103,7 +103,7 @@ def explain(record: OwnerRecord, root: StateRoot) -> tuple[str, str]:
         for each in (root.daemon.owner, root.daemon.state)
         if each.path.exists()
     )
-    start = "stop that daemon with the program that started it, then"
+    start = "stop that daemon with the program that started it, then:"
     return message, f"{start} {away or 'try again'}; or set {VARIABLE} to another root"
 
 

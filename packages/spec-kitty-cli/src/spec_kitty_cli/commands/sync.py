@@ -96,15 +96,15 @@ def status(console: Console, *, check: bool) -> int:
 def enqueue(console: Console, *, file: BinaryIO) -> None:
     """Queue events from a file or from stdin."""
     queue = EventQueue.active(StateRoot.resolve())
-    appended = queue.append(read_events(file, name=file.name if file.name != "-" else "stdin"))
-    fields = {"path": queue.surface.path, "events": queue.count(), **attrs.asdict(appended)}
+    appended = queue.append(read_events(file, name=file.name.strip("<>")))
+    waiting = queue.count()
     if console.json:
-        console.emit("sync-enqueue", fields)
+        console.emit("sync-enqueue", {"path": queue.surface.path, "events": waiting, **attrs.asdict(appended)})
         return
     again = f", {appended.duplicates} of them waited already" if appended.duplicates else ""
     total = appended.added + appended.duplicates
-    console.show(f"{good('✓')} {words.count(total, 'event')} queued{again}; {fields['events']} wait")
-    console.show(f"  {quiet(plain(queue.surface))}")
+    console.show(f"{good('✓')} {words.count(total, 'event')} queued{again}")
+    console.show(f"  {words.waiting(waiting)}  {quiet(plain(queue.surface))}")
 
 
 def _fields(found: SyncStatus) -> dict[str, object]:
@@ -145,4 +145,4 @@ def _show(console: Console, found: SyncStatus) -> None:
 
 
 def _waiting(queue: QueueCount) -> str:
-    return bad("cannot be counted") if queue.events is None else f"{words.count(queue.events, 'event')} wait"
+    return bad(words.waiting(None)) if queue.events is None else words.waiting(queue.events)

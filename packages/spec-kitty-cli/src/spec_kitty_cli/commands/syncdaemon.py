@@ -109,8 +109,7 @@ def _show(console: Console, found: DaemonStatus) -> None:
     if found.running:
         rows = [("root", plain(found.root)), ("since", words.moment(found.started_at or ""))]
         for number, each in enumerate(found.queues):
-            waiting = "cannot be counted" if each.events is None else f"{words.count(each.events, 'event')} wait"
-            rows.append(("" if number else "queues", f"{waiting}  {quiet(plain(each.path))}"))
+            rows.append(("" if number else "queues", f"{words.waiting(each.events)}  {quiet(plain(each.path))}"))
         console.table([(quiet(label), value) for label, value in rows])
     for note in found.notes:
         console.talk(f"{doubtful('note:')} {plain(note)}")

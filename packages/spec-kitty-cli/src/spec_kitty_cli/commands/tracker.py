@@ -10,12 +10,13 @@ import click
 from click.shell_completion import CompletionItem
 
 from kitty_paths import StateRoot
+from kitty_sync.errors import NotConnectedError
 from kitty_sync.tracker import connection
 from kitty_sync.tracker.credentials import read_credential_file
 from kitty_sync.tracker.providers import PROVIDERS, provider_named
 from spec_kitty_cli import boundary
 from spec_kitty_cli.console import Console, good, hinting, pass_console, quiet, strong
-from spec_kitty_cli.credentials import ask, from_stdin
+from spec_kitty_cli.credentials import ask, from_stdin, names_only
 from spec_kitty_cli.grouping import Command
 from spec_kitty_cli.options import json_option
 from spec_kitty_cli.words import plain
@@ -51,7 +52,9 @@ _provider_option = click.option(
 )
 @click.argument("provider", shell_complete=_complete_providers)
 @click.option("--workspace", metavar="W", required=True, help="The tracker's workspace, project or repository.")
-@click.option("--credential", metavar="NAME=-", multiple=True, help="Read the credential NAME from stdin.")
+@click.option(
+    "--credential", "names", metavar="NAME=-", multiple=True, callback=names_only, help="Read NAME from stdin."
+)
 @click.option(
     "--credential-file",
     metavar="FILE",
@@ -61,12 +64,12 @@ _provider_option = click.option(
 @json_option
 @pass_console
 def connect(
-    console: Console, *, provider: str, workspace: str, credential: tuple[str, ...], credential_file: Path | None
+    console: Console, *, provider: str, workspace: str, names: tuple[str, ...], credential_file: Path | None
 ) -> None:
     """Connect a tracker."""
     known = provider_named(provider)
     given: dict[str, Secret] = {} if credential_file is None else dict(read_credential_file(credential_file))
-    given |= from_stdin(credential)
+    given |= from_stdin(names)
     given |= ask((name for name in known.needs if name not in given), of=known.name)
     made = connection.connect(StateRoot.resolve(), provider, workspace=workspace, credentials=given)
     if console.json:
@@ -196,9 +199,15 @@ def _mapping(found: IssueMapping) -> tuple[str, ...]:
 
 def _only_one(root: StateRoot) -> str:
     names = [each.provider for each in connection.connections(root)]
-    if len(names) != 1:
-        what = f"Several trackers are connected ({', '.join(names)})" if names else "No tracker is connected"
-        raise click.UsageError(f"{what}: say which, --provider P", click.get_current_context())
+    if not names:
+        raise NotConnectedError(
+            f"no tracker is connected below {root.base}", hint="spec-kitty tracker connect local --workspace NAME"
+        )
+    if len(names) > 1:
+        raise click.UsageError(
+            f"Several trackers are connected ({', '.join(names)}): say which, --provider P",
+            click.get_current_context(),
+        )
     return names[0]
 
 
