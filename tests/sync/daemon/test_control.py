@@ -99,27 +99,17 @@ def test_it_listens_on_the_loopback_interface_alone(server: ControlServer) -> No
     assert server.socket.getsockname()[0] == "127.0.0.1"
 
 
-def test_the_first_free_port_of_upstreams_range_is_taken() -> None:
-    taken: list[socket.socket] = []
-    try:
-        for port in PORTS:
-            held = socket.socket()
-            taken.append(held)
-            try:
-                held.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            held.listen()
-        beyond = ControlServer(Secret(TOKEN), {})
-        assert beyond.port not in PORTS
+def test_the_first_free_port_is_taken_and_any_when_there_is_none() -> None:
+    assert PORTS == range(9400, 9450)  # upstream's
+    with socket.create_server(("127.0.0.1", 0)) as taken, socket.create_server(("127.0.0.1", 0)) as other:
+        busy, free = taken.getsockname()[1], other.getsockname()[1]
+        beyond = ControlServer(Secret(TOKEN), {}, ports=(busy, free))
+        assert beyond.port not in {busy, free}
         beyond.end()
-        taken.pop().close()
-        within = ControlServer(Secret(TOKEN), {})
-        assert within.port in PORTS
+        other.close()
+        within = ControlServer(Secret(TOKEN), {}, ports=(busy, free))
+        assert within.port == free
         within.end()
-    finally:
-        for each in taken:
-            each.close()
 
 
 def test_slow_and_senseless_clients_keep_nobody_waiting(server: ControlServer) -> None:

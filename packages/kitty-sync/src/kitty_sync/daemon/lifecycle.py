@@ -23,6 +23,7 @@ from kitty_sync.daemon.owner import OwnerRecord, Whose, explain, read_owner, ref
 from kitty_sync.daemon.work import QueueCount
 from kitty_sync.errors import DaemonStartError, DaemonUnreachableError, SyncError
 from kitty_sync.storage import directories
+from kitty_sync.storage.faults import explained
 from kitty_sync.storage.locking import HeldLock, is_held
 
 if TYPE_CHECKING:
@@ -186,7 +187,7 @@ def stop(root: StateRoot) -> Stopped:
         return Stopped(was_running=False, pid=None)
     pid, by_signal = _ask_to_end(root)
     deadline = time.monotonic() + _STOP_SECONDS
-    while is_held(root.daemon.lock):
+    while _is_there(root, pid, by_signal=by_signal):
         if time.monotonic() > deadline:
             holding = holder.holder_of(root.daemon.lock.path)
             hint = _read_log(root) if holding is None else f"kill -KILL {holding}"
@@ -206,6 +207,16 @@ def _ask_to_end(root: StateRoot) -> tuple[int | None, bool]:
         if pid is None:
             raise
         return pid, True
+
+
+def _is_there(root: StateRoot, pid: int | None, *, by_signal: bool) -> bool:
+    """Whether the daemon that was told to end is still there; another one may have begun at once after it."""
+    if not is_held(root.daemon.lock):
+        return False
+    if by_signal:
+        return holder.holder_of(root.daemon.lock.path) == pid
+    address = Address.read(root)
+    return pid is not None and (address is None or address.pid == pid)
 
 
 def _off(root: StateRoot, record: OwnerRecord) -> DaemonStatus:
@@ -325,14 +336,11 @@ def _tidy(root: StateRoot) -> None:
     """Remove what a daemon of ours left behind that was killed; under its lock, so that none is beginning."""
     if read_owner(root).whose is not Whose.OURS:
         return
-    lock = HeldLock(root, root.daemon.lock)
-    if not lock.acquire(0.0):
-        return
-    try:
-        for surface in (root.daemon.state, root.daemon.owner):
-            surface.path.unlink(missing_ok=True)
-    finally:
-        lock.release()
+    with HeldLock(root, root.daemon.lock) as lock:
+        if lock.acquire(0.0) and read_owner(root).whose is Whose.OURS:
+            for surface in (root.daemon.state, root.daemon.owner):
+                with explained(surface.path, "remove"):
+                    surface.path.unlink(missing_ok=True)
 
 
 def _read_log(root: StateRoot) -> str:

@@ -23,12 +23,12 @@ import attrs
 
 from kitty_paths import StateRoot
 from kitty_sync.config import SyncConfig
-from kitty_sync.daemon.address import Address
+from kitty_sync.daemon.address import HOST, Address
 from kitty_sync.daemon.control import ControlServer
 from kitty_sync.daemon.log import DaemonLog
 from kitty_sync.daemon.owner import read_owner, refuse_foreign, write_owner
 from kitty_sync.daemon.work import NOTHING_IS_SENT, QueueWatch, Step, count_queues
-from kitty_sync.errors import SyncError
+from kitty_sync.errors import DaemonStartError, SyncError
 from kitty_sync.queue.events import EventQueue
 from kitty_sync.queue.record import active_scope
 from kitty_sync.secret import Secret
@@ -53,7 +53,7 @@ class Daemon:
 
     Raises:
         StateError: What others find it by cannot be written.
-        OSError: It cannot listen.
+        DaemonStartError: It cannot listen.
     """
 
     def __init__(
@@ -69,7 +69,10 @@ class Daemon:
         self._reason = ""
         self._problems: dict[str, str] = {}
         token = Secret.random()
-        self._server = ControlServer(token, {"GET /status": self.status, "POST /stop": self._stop})
+        try:
+            self._server = ControlServer(token, {"GET /status": self.status, "POST /stop": self._stop})
+        except OSError as error:
+            raise DaemonStartError(f"the sync daemon cannot listen on {HOST}: {error.strerror}") from error
         try:
             # The record first and the state file last: who finds the second finds everything.
             write_owner(root, self._record())
