@@ -47,6 +47,7 @@ class ControlServer(ThreadingHTTPServer):
     """
 
     daemon_threads = True
+    request_queue_size = 64
     # On Windows this option lets a second program take a port that is in use.
     allow_reuse_address = sys.platform != "win32"
 
