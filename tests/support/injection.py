@@ -31,6 +31,7 @@ FILLING = {
     "renameat2",
     "mkdir",
 }
+_FAULTS = {"kill": "signal=KILL", "full": "error=ENOSPC", "broken": "error=EIO"}
 _STRACE = shutil.which("strace")
 
 
@@ -60,7 +61,8 @@ def with_faults(script: Path, arguments: Sequence[str], pristine: Path, how: str
         script: A Python script.
         arguments: What follows the place.
         pristine: A directory; what the script works on is a copy of it.
-        how: `kill`, for SIGKILL just before the call; `full`, for ENOSPC from that call of its kind on to the last.
+        how: `kill`, for SIGKILL just before the call; `full` or `broken`, for ENOSPC or EIO from that call of its kind
+            on to the last.
         scratch: Where copies go.
     """
     if _STRACE is None:
@@ -72,7 +74,7 @@ def with_faults(script: Path, arguments: Sequence[str], pristine: Path, how: str
         for number in range(1, count + 1):
             where = f"{name} {number}"
             place = _copy(pristine, scratch / "copy")
-            fault = f"signal=KILL:when={number}" if how == "kill" else f"error=ENOSPC:when={number}..{count}"
+            fault = f"{_FAULTS[how]}:when={number}" + (f"..{count}" if how != "kill" else "")
             done = _run(script, arguments, place, ["-e", f"inject={name}:{fault}", "-o", "/dev/null"])
             yield Fault(where, place, done.returncode, done.stdout, done.stderr)
 

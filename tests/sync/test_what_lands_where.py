@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from kitty_paths import StateRoot
+from kitty_sync.clock import LamportClock
 from kitty_sync.config import SyncConfig
+from kitty_sync.errors import StateError
 from kitty_sync.queue.events import EventQueue
-from kitty_sync.queue.scope import active_scope
+from kitty_sync.queue.scope import active_scope, enter_scope
 from kitty_sync.storage.databases import companion, transaction, writing
 from kitty_sync.storage.directories import ensure_directory
+from kitty_sync.tracker.connection import connect
 from support.unprivileged import as_anyone, place_for_anyone
 from sync.operations import ADA, IDLE, READING, Operation, look_at_everything, use_everything
 from sync.states import event, everything, modes, names
@@ -120,6 +123,38 @@ def test_what_sqlite_keeps_beside_an_open_database_is_private_too(root: StateRoo
         connection.execute("CREATE TABLE t (x)")
         for suffix in ("-wal", "-shm"):
             assert stat.S_IMODE(companion(surface.path, suffix).stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["with spaces", "ünïcode", "100%25 #1?mode=ro&x", "quote'\"d", "back\\slash", "new\nline", "-rf", "\udcff\udcfe"],
+)
+def test_a_root_may_be_called_anything(tmp_path: Path, name: str) -> None:
+    root = StateRoot.at(tmp_path / name)
+
+    use_everything(root)
+    look_at_everything(root)
+
+    assert landed(root) == LANDED
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("name", ["config.toml", "credentials", "clock.json", "active_queue_scope"])
+def test_a_pipe_in_a_files_place_makes_nobody_wait_and_stays(root: StateRoot, name: str) -> None:
+    root.base.mkdir()
+    os.mkfifo(root.base / name)
+    uses: dict[str, Callable[[], object]] = {
+        "config.toml": lambda: SyncConfig(root).set_server_url("https://kitty.example"),
+        "credentials": lambda: connect(root, "local", workspace="acme", credentials={}),
+        "clock.json": lambda: LamportClock(root).tick(),
+        "active_queue_scope": lambda: enter_scope(root, ADA),
+    }
+
+    with pytest.raises(StateError) as caught:
+        uses[name]()
+
+    assert str(root.base / name) in caught.value.message
+    assert stat.S_ISFIFO((root.base / name).stat().st_mode)
 
 
 def test_a_private_file_replaces_one_that_others_could_read(root: StateRoot) -> None:

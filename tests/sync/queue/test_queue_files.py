@@ -256,6 +256,25 @@ def test_a_row_that_was_only_in_the_log_when_its_writer_was_killed_is_there(root
     assert names(queue) == ["a", "b", "c"]
 
 
+def test_a_writer_of_another_program_that_was_killed_in_the_middle_is_undone(root: StateRoot) -> None:
+    made_by(EARLY, root.queues.unauthenticated.path)
+    script = (
+        "import os, sqlite3, sys\n"
+        "c = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
+        "c.execute('PRAGMA cache_size = 1')\n"
+        "c.execute('BEGIN')\n"
+        "for n in range(200):\n"
+        "    c.execute('INSERT INTO queue (event_id, event_type, data, timestamp) VALUES (?, 1, ?, 1)', (n, 'x' * 900))\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    database = root.queues.unauthenticated.path
+    subprocess.run([sys.executable, "-c", script, database], check=False)
+    assert companion(database, "-journal").stat().st_size > 0
+    assert database.stat().st_size > 20_000, "half of it is written"
+
+    assert names(EventQueue.active(root)) == ["theirs"]
+
+
 def test_every_queue_is_listed_known_or_not(root: StateRoot, ada: QueueScope) -> None:
     enter_scope(root, ada)
     fill(root, ["a", "b"])

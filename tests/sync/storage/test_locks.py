@@ -151,7 +151,15 @@ def test_a_lock_that_is_a_directory_is_an_error(root: StateRoot, surface: Surfac
 
 def test_a_lock_is_not_handed_on_to_programs_that_are_started(root: StateRoot, surface: Surface) -> None:
     with holding(root, surface):
-        child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, close_fds=False)
+        child = subprocess.Popen(
+            [sys.executable, "-c", "print(input(), flush=True); input()"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, close_fds=False,
+        )  # fmt: skip
+    assert child.stdin is not None
+    assert child.stdout is not None
+    child.stdin.write(b"it runs\n")
+    child.stdin.flush()
+    assert child.stdout.readline() == b"it runs\n"
     try:
         assert not is_held(surface)
     finally:

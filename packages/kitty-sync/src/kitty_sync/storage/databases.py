@@ -107,7 +107,17 @@ def read(root: StateRoot, surface: Surface, ask: Callable[[sqlite3.Connection], 
             if before.still_holds(path):
                 return answer
         time.sleep(_NAP)
-    return _asked(path, "mode=ro", ask)
+    return _asked_of_open(path, ask)
+
+
+def _asked_of_open(path: Path, ask: Callable[[sqlite3.Connection], T]) -> T:
+    try:
+        return _asked(path, "mode=ro", ask)
+    except ReadOnlyStateError as error:
+        if getattr(error.__cause__, "sqlite_errorcode", None) != sqlite3.SQLITE_READONLY_ROLLBACK:
+            raise
+    # A writer was stopped in the middle: nobody can read the database before that is undone, as its next writer would.
+    return _asked(path, "mode=rw", ask)
 
 
 def _asked(path: Path, how: str, ask: Callable[[sqlite3.Connection], T]) -> T:
@@ -115,6 +125,7 @@ def _asked(path: Path, how: str, ask: Callable[[sqlite3.Connection], T]) -> T:
         connection = sqlite3.connect(f"{path.as_uri()}?{how}", uri=True, timeout=PATIENCE, isolation_level=None)
         try:
             connection.execute("PRAGMA temp_store = MEMORY")
+            connection.execute("PRAGMA query_only = ON")
             return ask(connection)
         finally:
             connection.close()

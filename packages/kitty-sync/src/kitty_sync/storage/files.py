@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 from kitty_paths import StateRoot, Surface
@@ -36,7 +37,9 @@ def read_bytes(root: StateRoot, surface: Surface) -> bytes | None:
                 ) from None
             return None
         with os.fdopen(fd, "rb") as file:
-            return file.read()
+            if stat.S_ISREG(os.fstat(fd).st_mode):
+                return file.read()
+    raise StateError(f"{surface.path} is no regular file", path=surface.path, hint=aside_hint(surface.path))
 
 
 def replace(root: StateRoot, surface: Surface, data: bytes) -> None:
