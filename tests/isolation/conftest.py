@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -62,13 +63,18 @@ class World:
     outside: Path
     environment: dict[str, str]
 
+    @property
+    def decoys(self) -> list[Path]:
+        """Every place that looks like state, or like the assets' home."""
+        return sorted({self.home / re.sub(r"(spec-kitty|kittify)/.*", r"\1", name) for name in DECOYS})
+
     def promise(self, secrets: tuple[str, ...] = ()) -> Promise:
         """What isolation promises here."""
         return Promise(
             root=self.root,
             working=self.working,
             temporary=self.temporary,
-            decoys=[self.home / name.split("/")[0] for name in DECOYS],
+            decoys=self.decoys,
             secrets=secrets,
             secret_files=(self.root / "credentials", self.root / "sync-daemon"),
         )

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
+import attrs
 import pytest
 
 from isolation.conftest import World, everything_below
-from isolation.tracing import Trace, traced
+from isolation.tracing import LOOKING, Trace, traced
 from kitty_paths import StateRoot
 
 TOKEN = "tracker-token-6f1d0c9b8a7e"  # noqa: S105 - the secret that must not be seen
@@ -62,6 +65,13 @@ def daemon_token(trace: Trace, root: Path) -> str:
     return token
 
 
+# What is there at the end: the daemon is gone, the first tracker was disconnected.
+LEFT = [
+    "config.toml", "config.toml.lock", "credentials", "credentials.lock", "queue.db", "sync", "sync-daemon.lock",
+    "sync-daemon.log", "trackers",
+]  # fmt: skip
+
+
 @pytest.mark.timeout(300)
 def test_the_runbook_touches_nothing_but_its_root(world: World) -> None:
     before = everything_below(world.home)
@@ -72,8 +82,68 @@ def test_the_runbook_touches_nothing_but_its_root(world: World) -> None:
     assert world.promise(secrets).breaches(trace) == []
     assert everything_below(world.home) == before
     assert everything_below(world.working) == {}
-    # And it was no empty run: what it was for is there.
-    assert sorted(path.name for path in world.root.iterdir()) == [
-        "config.toml", "config.toml.lock", "credentials", "credentials.lock", "queue.db", "sync", "sync-daemon.lock",
-        "sync-daemon.log", "trackers",
-    ]  # fmt: skip
+    # And it was no empty run: what it was for is there, and the daemon was watched as well.
+    assert sorted(path.name for path in world.root.iterdir()) == LEFT
+    assert [call for call in trace.calls if "kitty_sync.daemon.process" in (call.started() or "")]
+    assert "3 events wait" in trace.out
+
+
+@pytest.mark.timeout(300)
+def test_without_the_variable_it_touches_nothing_but_the_default_root(world: World) -> None:
+    shutil.rmtree(world.home / ".spec-kitty")
+    del world.environment["SPEC_KITTY_HOME"]
+    default = attrs.evolve(world, root=world.home / ".spec-kitty")
+    trace = run(default)
+
+    assert trace.code == 0, trace.out + trace.err
+    secrets = (TOKEN, daemon_token(trace, default.root))
+    promise = attrs.evolve(default.promise(secrets), decoys=[each for each in default.decoys if each != default.root])
+    assert promise.breaches(trace) == []
+    assert sorted(path.name for path in default.root.iterdir()) == LEFT
+
+
+@pytest.mark.timeout(300)
+def test_nothing_but_the_doctor_even_looks_whether_a_decoy_is_there(world: World) -> None:
+    without = "\n".join(line for line in RUNBOOK.splitlines() if "state doctor" not in line)
+    trace = run(world, without)
+    assert trace.code == 0, trace.out + trace.err
+    named = [(call.name, path) for call in trace.calls for path in call.paths()]
+    assert [each for each in named if is_below_one_of(each[1], world.decoys)] == []
+    # And the doctor looks, and does no more than that.
+    looking = run(world, "spec-kitty state doctor")
+    looked = {call.name for call in looking.calls for path in call.paths() if is_below_one_of(path, world.decoys)}
+    assert looked
+    assert looked <= LOOKING
+    assert "state.default-home.leftovers" in looking.out
+
+
+# Each fails, and says why without the secret it had in its hands.
+FAILURES = """
+spec-kitty tracker connect linear --workspace acme --credential token=- < "$OUTSIDE/token"
+spec-kitty tracker connect nowhere --workspace acme --credential token=- < "$OUTSIDE/token"
+spec-kitty tracker connect linear --workspace "" --credential token=- < "$OUTSIDE/token"
+printf '%s' "[tracker.providers.linear" >> "$SPEC_KITTY_HOME/credentials"
+spec-kitty tracker connect linear --workspace acme --credential token=- < "$OUTSIDE/token"
+spec-kitty tracker status
+spec-kitty tracker map WP01 ACME-7
+chmod 600 "$SPEC_KITTY_HOME/credentials"
+mkdir "$SPEC_KITTY_HOME/sync-daemon"
+spec-kitty sync daemon start
+spec-kitty state doctor
+rmdir "$SPEC_KITTY_HOME/sync-daemon"
+spec-kitty sync daemon stop
+true
+"""
+
+
+@pytest.mark.timeout(300)
+def test_commands_that_fail_keep_the_promise_too(world: World) -> None:
+    trace = run(world, FAILURES)
+    assert trace.err.count("error: ") >= 5
+    assert world.promise((TOKEN,)).breaches(trace) == []
+    assert "Traceback" not in trace.err
+    assert "internal error" not in trace.err
+
+
+def is_below_one_of(path: str, directories: Sequence[Path]) -> bool:
+    return any(path == str(each) or path.startswith(f"{each}/") for each in directories)
