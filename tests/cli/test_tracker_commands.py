@@ -165,6 +165,10 @@ def test_what_is_connected_is_listed_without_a_secret(spec_kitty: Program) -> No
     assert TOKEN not in outcome.out + spec_kitty("tracker", "status").out
 
 
+def test_who_has_one_workspace_need_not_name_it(spec_kitty: Program) -> None:
+    assert spec_kitty("tracker", "connect", "local", "--json").json["workspace"] == "default"
+
+
 def test_the_local_tracker_makes_and_maps_issues_offline(spec_kitty: Program) -> None:
     assert spec_kitty("tracker", "connect", "local", "--workspace", "acme").code == 0
     assert spec_kitty("tracker", "map", "WP01", "--new", "Empty carts").out == "✓ WP01 is local-1 (local)\n"
@@ -206,3 +210,47 @@ def test_an_unknown_tracker_is_answered_with_the_known_ones(spec_kitty: Program)
     code, out, err = spec_kitty("tracker", "connect", "liner", "--workspace", "acme")
     assert (code, out) == (2, "")
     assert "linear" in err
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        f"token = {TOKEN}\n",
+        f'token = "{TOKEN}\n',
+        f'[tracker.providers.linear\ntoken = "{TOKEN}"\n',
+        f'[tracker.providers.linear]\ntoken = "{TOKEN}"\ntoken = "{TOKEN}"\n',
+        f'[tracker.providers]\nlinear = "{TOKEN}"\n',
+        f'[[tracker]]\ntoken = "{TOKEN}"\n',
+        f'[tracker.providers.linear]\n"{TOKEN}" 7\n',
+        f"{TOKEN}\n",
+        f"\x00{TOKEN}",
+    ],
+    ids=range(9),
+)
+def test_a_broken_file_of_credentials_is_refused_kept_and_not_quoted(spec_kitty: Program, damage: str) -> None:
+    path = root_of(spec_kitty).tracker.credentials.path
+    path.parent.mkdir()
+    path.write_text(damage, encoding="utf-8")
+    path.chmod(0o600)
+    for outcome in (
+        connected(spec_kitty, "--credential", "token=-", stdin="new"),
+        spec_kitty("tracker", "status"),
+        spec_kitty("tracker", "map"),
+        spec_kitty("tracker", "disconnect", "linear"),
+    ):
+        assert (outcome.code, outcome.out) == (2, "")
+        assert str(path) in outcome.err
+        assert TOKEN not in outcome.err
+    assert path.read_text(encoding="utf-8") == damage
+
+
+@pytest.mark.parametrize(
+    "text", [f"token = {TOKEN}", f"token = ['{TOKEN}']", f"[{TOKEN}]", f'"{TOKEN} x" = "y"', "\xff"]
+)
+def test_a_broken_credential_file_is_refused_and_not_quoted(spec_kitty: Program, text: str) -> None:
+    file = spec_kitty.where / "linear.toml"
+    file.write_text(text, encoding="latin-1")
+    outcome = connected(spec_kitty, "--credential-file", str(file))
+    assert (outcome.code, outcome.out) == (2, "")
+    assert TOKEN not in outcome.err
+    assert not root_of(spec_kitty).base.exists()

@@ -84,8 +84,13 @@ def test_the_runbook_touches_nothing_but_its_root(world: World) -> None:
     assert everything_below(world.working) == {}
     # And it was no empty run: what it was for is there, and the daemon was watched as well.
     assert sorted(path.name for path in world.root.iterdir()) == LEFT
-    assert [call for call in trace.calls if "kitty_sync.daemon.process" in (call.started() or "")]
+    assert started(trace, '"kitty_sync.daemon.process"')
     assert "3 events wait" in trace.out
+    # Only the doctor as much as looks whether a decoy is there, since it tells of leftovers; and it does no more.
+    looks = [call for call in trace.calls if any(is_below_one_of(path, world.decoys) for path in call.paths())]
+    assert {call.process for call in looks} == started(trace, '"state", "doctor"')
+    assert {call.name for call in looks} <= LOOKING
+    assert "state.default-home.leftovers" in trace.out
 
 
 @pytest.mark.timeout(300)
@@ -100,21 +105,6 @@ def test_without_the_variable_it_touches_nothing_but_the_default_root(world: Wor
     promise = attrs.evolve(default.promise(secrets), decoys=[each for each in default.decoys if each != default.root])
     assert promise.breaches(trace) == []
     assert sorted(path.name for path in default.root.iterdir()) == LEFT
-
-
-@pytest.mark.timeout(300)
-def test_nothing_but_the_doctor_even_looks_whether_a_decoy_is_there(world: World) -> None:
-    without = "\n".join(line for line in RUNBOOK.splitlines() if "state doctor" not in line)
-    trace = run(world, without)
-    assert trace.code == 0, trace.out + trace.err
-    named = [(call.name, path) for call in trace.calls for path in call.paths()]
-    assert [each for each in named if is_below_one_of(each[1], world.decoys)] == []
-    # And the doctor looks, and does no more than that.
-    looking = run(world, "spec-kitty state doctor")
-    looked = {call.name for call in looking.calls for path in call.paths() if is_below_one_of(path, world.decoys)}
-    assert looked
-    assert looked <= LOOKING
-    assert "state.default-home.leftovers" in looking.out
 
 
 # Each fails, and says why without the secret it had in its hands.
@@ -143,6 +133,11 @@ def test_commands_that_fail_keep_the_promise_too(world: World) -> None:
     assert world.promise((TOKEN,)).breaches(trace) == []
     assert "Traceback" not in trace.err
     assert "internal error" not in trace.err
+
+
+def started(trace: Trace, arguments: str) -> set[int]:
+    """The processes that run a program with such arguments, as strace writes them."""
+    return {call.process for call in trace.calls if arguments in (call.started() or "")}
 
 
 def is_below_one_of(path: str, directories: Sequence[Path]) -> bool:

@@ -51,7 +51,13 @@ _provider_option = click.option(
     gitlab.""",
 )
 @click.argument("provider", shell_complete=_complete_providers)
-@click.option("--workspace", metavar="W", required=True, help="The tracker's workspace, project or repository.")
+@click.option(
+    "--workspace",
+    metavar="W",
+    default="default",
+    show_default=True,
+    help="The tracker's workspace, project or repository.",
+)
 @click.option(
     "--credential", "names", metavar="NAME=-", multiple=True, callback=names_only, help="Read NAME from stdin."
 )
