@@ -53,8 +53,8 @@ _SYNC = LazyGroup(
     },
     examples=(
         ("spec-kitty sync server https://kitty.example", "choose the server"),
-        ("spec-kitty sync status", "what waits, and does the daemon run?"),
-        ("spec-kitty sync daemon start", "start the daemon of this state root"),
+        ("spec-kitty sync status", "what waits? does the daemon run?"),
+        ("spec-kitty sync daemon start", "start this root's daemon"),
     ),
 )
 
@@ -68,8 +68,8 @@ _TRACKER = LazyGroup(
         "map": Lazy("tracker:map_", "Say which issue a work package belongs to, or list it."),
     },
     examples=(
-        ("spec-kitty tracker connect local --workspace acme", "the one that works offline"),
-        ("spec-kitty tracker connect linear --workspace acme --credential token=-", "its token from stdin"),
+        ("spec-kitty tracker connect local", "the one that works offline"),
+        ("spec-kitty tracker connect linear", "asks for its token, and does not show it"),
         ("spec-kitty tracker map WP01 ACME-7", "work package WP01 is issue ACME-7"),
     ),
 )

@@ -96,6 +96,8 @@ def status(console: Console, *, check: bool) -> int:
 def enqueue(console: Console, *, file: BinaryIO) -> None:
     """Queue events from a file or from stdin."""
     queue = EventQueue.active(StateRoot.resolve())
+    if file.isatty():
+        console.talk("reading events from the terminal, one a line; Ctrl-D ends")
     appended = queue.append(read_events(file, name=file.name.strip("<>")))
     waiting = queue.count()
     if console.json:

@@ -40,9 +40,9 @@ _provider_option = click.option(
 @click.command(
     cls=Command,
     examples=(
-        ("spec-kitty tracker connect local --workspace acme", "the one that works offline"),
-        ("spec-kitty tracker connect linear --workspace acme", "asks for the token, without showing it"),
-        ("pass show linear | spec-kitty tracker connect linear --workspace acme --credential token=-", ""),
+        ("spec-kitty tracker connect local", "the one that works offline"),
+        ("spec-kitty tracker connect linear", "asks for its token, and does not show it"),
+        ("pass show linear | spec-kitty tracker connect linear --credential token=-", ""),
     ),
     help="""Connect a tracker: keep its workspace and credentials below this state root.
 
