@@ -100,7 +100,7 @@ def test_it_listens_on_the_loopback_interface_alone(server: ControlServer) -> No
 
 
 def test_the_first_free_port_is_taken_and_any_when_there_is_none() -> None:
-    assert PORTS == range(9400, 9450)  # upstream's
+    assert (PORTS.start, PORTS.stop) == (9400, 9450)  # upstream's
     with socket.create_server(("127.0.0.1", 0)) as taken, socket.create_server(("127.0.0.1", 0)) as other:
         busy, free = taken.getsockname()[1], other.getsockname()[1]
         beyond = ControlServer(Secret(TOKEN), {}, ports=(busy, free))

@@ -4,18 +4,40 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import attrs
-
 from kitty_sync.daemon import lifecycle
 from spec_kitty_cli.console import bad, good, quiet
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from kitty_sync.daemon.lifecycle import DaemonStatus
+    from kitty_sync.daemon.work import QueueCount
+
+_FIELDS = (
+    "running",
+    "pid",
+    "url",
+    "root",
+    "version",
+    "started_at",
+    "notes",
+    "problem",
+    "problem_code",
+    "hint",
+    "owner",
+)
 
 
 def fields(found: DaemonStatus) -> dict[str, object]:
     """The daemon's standing as the fields of a JSON object."""
-    return attrs.asdict(found)
+    return {name: getattr(found, name) for name in _FIELDS} | {"queues": queues(found.queues)}
+
+
+def queues(found: Iterable[QueueCount]) -> list[dict[str, object]]:
+    """Counts of queues as the fields of JSON objects."""
+    return [
+        {"path": each.path, "active": each.active, "events": each.events, "problem": each.problem} for each in found
+    ]
 
 
 def line(found: DaemonStatus) -> str:

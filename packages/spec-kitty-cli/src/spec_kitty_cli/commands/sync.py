@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, BinaryIO
 
-import attrs
 import click
 
 from kitty_paths import StateRoot
@@ -101,7 +100,8 @@ def enqueue(console: Console, *, file: BinaryIO) -> None:
     appended = queue.append(read_events(file, name=file.name.strip("<>")))
     waiting = queue.count()
     if console.json:
-        console.emit("sync-enqueue", {"path": queue.surface.path, "events": waiting, **attrs.asdict(appended)})
+        made = {"added": appended.added, "duplicates": appended.duplicates}
+        console.emit("sync-enqueue", {"path": queue.surface.path, "events": waiting, **made})
         return
     again = f", {appended.duplicates} of them waited already" if appended.duplicates else ""
     total = appended.added + appended.duplicates
@@ -114,11 +114,11 @@ def _fields(found: SyncStatus) -> dict[str, object]:
         "root": found.root,
         "server_url": found.server_url,
         "queue": {"path": found.queue.path, "events": found.queue.events},
-        "queues": [attrs.asdict(each) for each in found.queues],
+        "queues": daemonview.queues(found.queues),
         "auth": {"authenticated": found.authenticated, "session_file": found.session_file},
         "daemon": daemonview.fields(found.daemon),
         "reachable": found.reachable,
-        "findings": [attrs.asdict(finding) for finding in found.findings],
+        "findings": [{"code": each.code, "message": each.message, "hint": each.hint} for each in found.findings],
     }
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import attrs
 import click
 from click.shell_completion import CompletionItem
 
@@ -25,6 +24,17 @@ if TYPE_CHECKING:
     from kitty_sync.secret import Secret
     from kitty_sync.tracker.connection import Connection
     from kitty_sync.tracker.store import IssueMapping
+
+_MAPPING_FIELDS = (
+    "wp_id",
+    "system",
+    "workspace",
+    "external_id",
+    "external_key",
+    "external_url",
+    "created_at",
+    "updated_at",
+)
 
 
 def _complete_providers(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
@@ -181,7 +191,7 @@ def map_(
     made = issue if title is None else connection.add_issue(root, name, title).issue_id
     mapped = connection.map_issue(root, name, wp, made or "", key=key, url=url)
     if console.json:
-        console.emit("tracker-map", {"mappings": [attrs.asdict(mapped)]})
+        console.emit("tracker-map", {"mappings": [_mapping_fields(mapped)]})
     else:
         console.show(f"{good('✓')} {strong(plain(mapped.wp_id))} is {plain(mapped.external_id)} {quiet(f'({name})')}")
     return boundary.DONE
@@ -191,11 +201,15 @@ def _list(console: Console, root: StateRoot, provider: str | None) -> None:
     names = [each.provider for each in connection.connections(root)] if provider is None else [provider]
     found = [each for name in names for each in connection.mappings(root, name)]
     if console.json:
-        console.emit("tracker-map", {"mappings": [attrs.asdict(each) for each in found]})
+        console.emit("tracker-map", {"mappings": [_mapping_fields(each) for each in found]})
     elif not found:
         console.show("nothing is mapped yet")
     else:
         console.table([_mapping(each) for each in found], header=("work package", "tracker", "issue"), indent=0)
+
+
+def _mapping_fields(found: IssueMapping) -> dict[str, object]:
+    return {name: getattr(found, name) for name in _MAPPING_FIELDS}
 
 
 def _mapping(found: IssueMapping) -> tuple[str, ...]:
