@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import tomlkit
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -285,8 +288,6 @@ TREES: st.SearchStrategy[dict[str, Any]] = st.dictionaries(
 def test_nothing_else_changes_in_any_document(
     tmp_path_factory: pytest.TempPathFactory, tree: dict[str, Any], name: str, *, enabled: bool
 ) -> None:
-    import tomlkit
-
     root = StateRoot.at(tmp_path_factory.mktemp("config"))
     path = Path(root.sync.config)
     path.write_text(tomlkit.dumps(tree), encoding="utf-8", newline="")
@@ -361,6 +362,39 @@ def test_a_lock_file_that_somebody_removes_does_not_let_two_in(root: StateRoot, 
         lock.release()
     assert third.acquire(0)
     third.release()
+
+
+def test_an_edit_that_would_change_more_than_it_should_is_not_written(
+    root: StateRoot, config: SyncConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(root, MINE)
+    real = tomlkit.dumps
+    monkeypatch.setattr(tomlkit, "dumps", lambda document: real(document).replace('top = "level"', ""))
+
+    with pytest.raises(DamagedFileError):
+        config.set_server_url("https://new.example")
+
+    assert path.read_text() == MINE
+
+
+def test_a_change_is_on_disk_before_it_takes_its_place_and_its_name_right_after(
+    root: StateRoot, config: SyncConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config.set_server_url("https://old.example")
+    done: list[str] = []
+    for name in ("fsync", "replace"):
+        real = getattr(os, name)
+
+        def recorded(*arguments: object, _name: str = name, _real: Callable[..., object] = real) -> object:
+            where = Path(f"/proc/self/fd/{arguments[0]}").readlink() if _name == "fsync" else Path(str(arguments[1]))
+            done.append(f"{_name} {where.name}")
+            return _real(*arguments)
+
+        monkeypatch.setattr(os, name, recorded)
+
+    config.set_server_url("https://new.example")
+
+    assert done == ["fsync config.toml.new", "replace config.toml", f"fsync {root.base.name}"]
 
 
 def test_the_file_named_in_an_error_of_an_address_is_the_configuration(root: StateRoot, config: SyncConfig) -> None:

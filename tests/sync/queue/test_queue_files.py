@@ -264,7 +264,8 @@ def test_a_writer_of_another_program_that_was_killed_in_the_middle_is_undone(roo
         "c.execute('PRAGMA cache_size = 1')\n"
         "c.execute('BEGIN')\n"
         "for n in range(200):\n"
-        "    c.execute('INSERT INTO queue (event_id, event_type, data, timestamp) VALUES (?, 1, ?, 1)', (n, 'x' * 900))\n"
+        "    row = (n, 'x' * 900)\n"
+        "    c.execute('INSERT INTO queue (event_id, event_type, data, timestamp) VALUES (?, 1, ?, 1)', row)\n"
         "os.kill(os.getpid(), 9)\n"
     )
     database = root.queues.unauthenticated.path

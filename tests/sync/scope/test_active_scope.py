@@ -178,6 +178,19 @@ def test_after_a_logout_events_are_nobodys_and_every_queue_is_as_it_was(root: St
     assert names(EventQueue(root, root.queues.unauthenticated)) == ["b"]
 
 
+def test_a_login_whose_rows_cannot_move_still_counts_and_keeps_them(root: StateRoot, ada: QueueScope) -> None:
+    root.base.mkdir()
+    broken = Path(root.queues.unauthenticated)
+    broken.write_bytes(b"no database")
+
+    with pytest.raises(DamagedFileError) as caught:
+        enter_scope(root, ada)
+
+    assert str(broken) in caught.value.message
+    assert broken.read_bytes() == b"no database"
+    assert active_scope(root) == ada, "new events go to the scope's queue, not to the broken one"
+
+
 def test_a_login_waits_for_another_and_gives_up_with_an_error(
     root: StateRoot, ada: QueueScope, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -58,6 +58,24 @@ def test_what_changed_while_it_was_read_is_read_again(root: StateRoot, surface: 
     assert asked > 1
 
 
+def test_a_change_that_a_young_timestamp_does_not_show_is_read_too(root: StateRoot, surface: Surface) -> None:
+    # A file system's clock moves in steps: two writes within one look like one.
+    os.utime(surface)
+    stamp = Path(surface).stat().st_mtime_ns
+    asked = 0
+
+    def ask(connection: sqlite3.Connection) -> list[int]:
+        nonlocal asked
+        asked += 1
+        before = numbers(connection)
+        if asked == 1:
+            add(root, surface, 2)
+            os.utime(surface, ns=(stamp, stamp))
+        return before
+
+    assert read(root, surface, ask) == [1, 2]
+
+
 def test_an_error_that_comes_of_a_change_is_not_believed(root: StateRoot, surface: Surface) -> None:
     asked = 0
 
