@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -29,6 +30,7 @@ T = TypeVar("T")
 PATIENCE = 30.0
 """Seconds a writer waits for other writers. They take turns without a queue, so in a crowd some wait long."""
 
+_READ_ONLY = 1  # statvfs: ST_RDONLY
 _CREATING = threading.Lock()
 _NAP = 0.01
 _TRIES = 20
@@ -263,13 +265,18 @@ def _is_full(path: Path) -> bool:
 
 def _is_read_only(path: Path) -> bool:
     status = _file_system(path)
-    return status is not None and bool(status.f_flag & os.ST_RDONLY)
+    return status is not None and bool(status.f_flag & _READ_ONLY)
 
 
-def _file_system(path: Path) -> os.statvfs_result | None:
-    if not hasattr(os, "statvfs"):
-        return None
-    try:
-        return os.statvfs(path.parent)
-    except OSError:
-        return None
+if sys.platform == "win32":
+
+    def _file_system(path: Path) -> None:
+        del path  # nobody says there
+
+else:
+
+    def _file_system(path: Path) -> os.statvfs_result | None:
+        try:
+            return os.statvfs(path.parent)
+        except OSError:
+            return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+import sys
 from pathlib import Path
 
 from kitty_paths import StateRoot
@@ -118,7 +119,7 @@ def sync_directory(directory: Path) -> None:
     Raises:
         OSError: The system offers it and failed.
     """
-    if os.name != "posix":
+    if sys.platform == "win32":
         return  # directories cannot be opened there
     fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

@@ -20,6 +20,8 @@ TIMEOUT = 10.0
 """Seconds a command waits for another; upstream's patience."""
 
 _POLL_SECONDS = 0.005
+# Asking needs no right to write; Windows' locks do.
+_ASKING = os.O_RDWR if sys.platform == "win32" else os.O_RDONLY | os.O_CLOEXEC
 _TAKEN = {errno.EACCES, errno.EAGAIN, errno.EDEADLK}
 
 
@@ -123,9 +125,7 @@ def is_held(surface: Surface) -> bool:
     """
     with explained(surface.path, "look at"):
         try:
-            # Asking needs no right to write; Windows' locks do.
-            access = os.O_RDWR if sys.platform == "win32" else os.O_RDONLY | os.O_CLOEXEC
-            fd = os.open(surface.path, access)
+            fd = os.open(surface.path, _ASKING)
         except (FileNotFoundError, NotADirectoryError):
             return False
         try:
@@ -134,10 +134,12 @@ def is_held(surface: Surface) -> bool:
             os.close(fd)
 
 
-def _try_lock(fd: int, *, shared: bool) -> bool:
-    if sys.platform == "win32":
+if sys.platform == "win32":
+
+    def _try_lock(fd: int, *, shared: bool) -> bool:
         import msvcrt
 
+        del shared
         os.lseek(fd, 0, os.SEEK_SET)
         try:
             msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
@@ -146,10 +148,14 @@ def _try_lock(fd: int, *, shared: bool) -> bool:
                 return False
             raise
         return True
-    import fcntl
 
-    try:
-        fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+else:
+
+    def _try_lock(fd: int, *, shared: bool) -> bool:
+        import fcntl
+
+        try:
+            fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
