@@ -90,7 +90,7 @@ def test_the_schema_is_upstreams(root: StateRoot) -> None:
     indexes = asked(database, "SELECT name FROM sqlite_master WHERE type = 'index' AND sql NOT NULL")
     assert {row[0] for row in indexes} == {
         "idx_timestamp", "idx_retry", "idx_coalesce_key", "idx_body_queue_next_attempt", "idx_body_queue_namespace",
-        "idx_body_failure_last",
+        "idx_body_failure_last_failed_at",
     }  # fmt: skip
     assert asked(database, "PRAGMA journal_mode") == [("wal",)]
     assert "AUTOINCREMENT" in str(asked(database, "SELECT sql FROM sqlite_master WHERE name = 'queue'"))

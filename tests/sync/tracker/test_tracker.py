@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import tomllib
 import traceback
 from pathlib import Path
@@ -274,8 +275,6 @@ def test_entries_of_trackers_nobody_knows_are_not_listed_and_kept(root: StateRoo
 
 
 def test_a_store_that_is_damaged_or_another_database_is_refused_and_kept(root: StateRoot) -> None:
-    import sqlite3
-
     store = connect(root, "linear", workspace="acme", credentials={"token": Secret(HUSH)}).store.path
     store.parent.mkdir()
     for data, error in ((b"no database at all", DamagedFileError), (None, WrongSchemaError)):
@@ -295,6 +294,60 @@ def test_a_store_that_is_damaged_or_another_database_is_refused_and_kept(root: S
             assert isinstance(caught.value, StateError)
             assert str(store) in caught.value.message
         assert everything(root.base) == before
+
+
+def test_the_stores_tables_are_upstreams(root: StateRoot) -> None:
+    connect(root, "local", workspace="acme", credentials={})
+    add_issue(root, "local", "first")
+    with sqlite3.connect(connection_to(root, "local").store) as connection:
+        tables = {
+            table: [row[1:] for row in connection.execute(f"PRAGMA table_info({table})")]
+            for table in ("tracker_issues", "tracker_checkpoints", "tracker_mappings")
+        }
+        unique = connection.execute(
+            "SELECT name FROM pragma_index_list('tracker_mappings') WHERE origin = 'u'"
+        ).fetchall()
+        of = [row[2] for row in connection.execute(f"PRAGMA index_info({unique[0][0]})")]
+    connection.close()
+
+    def text(name: str, *, needed: bool, key: int = 0) -> tuple[object, ...]:
+        return (name, "TEXT", int(needed), None, key)
+
+    assert tables == {
+        "tracker_issues": [
+            text("identity", needed=False, key=1),
+            *(text(name, needed=True) for name in ("system", "workspace", "issue_id", "payload")),
+            text("updated_at", needed=False),
+        ],
+        "tracker_checkpoints": [
+            text("checkpoint_key", needed=False, key=1),
+            text("cursor", needed=False),
+            text("updated_since", needed=False),
+        ],
+        "tracker_mappings": [
+            text("wp_id", needed=True, key=1),
+            text("system", needed=True, key=2),
+            text("workspace", needed=True),
+            text("external_id", needed=True),
+            text("external_key", needed=False),
+            text("external_url", needed=False),
+            text("created_at", needed=True),
+            text("updated_at", needed=True),
+        ],
+    }
+    assert of == ["system", "workspace", "external_id"]
+
+
+def test_an_issue_that_is_no_json_is_named_and_kept(root: StateRoot) -> None:
+    connect(root, "local", workspace="acme", credentials={})
+    add_issue(root, "local", "first")
+    store = connection_to(root, "local").store
+    with sqlite3.connect(store) as connection:
+        connection.execute("UPDATE tracker_issues SET payload = '[1', updated_at = NULL")
+    connection.close()
+
+    with pytest.raises(DamagedFileError, match="local-1"):
+        issues(root, "local")
 
 
 def test_credentials_come_from_a_file_of_ones_own(root: StateRoot, tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ _INDEXES: Final = {
     "idx_coalesce_key": "queue(coalesce_key)",
     "idx_body_queue_next_attempt": "body_upload_queue(next_attempt_at)",
     "idx_body_queue_namespace": "body_upload_queue(project_uuid, mission_slug, target_branch)",
-    "idx_body_failure_last": "body_upload_failure_log(last_failed_at DESC)",
+    "idx_body_failure_last_failed_at": "body_upload_failure_log(last_failed_at DESC)",
 }
 COLUMNS: Final = frozenset({"id", "event_id", "event_type", "data", "timestamp", "retry_count"})
 """What the table `queue` must have to be one; `coalesce_key` came to upstream later."""

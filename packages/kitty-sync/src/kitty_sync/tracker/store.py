@@ -13,7 +13,7 @@ from typing import Any, Final
 import attrs
 
 from kitty_paths import StateRoot, Surface
-from kitty_sync.errors import MappingConflictError, WrongSchemaError
+from kitty_sync.errors import DamagedFileError, MappingConflictError, WrongSchemaError
 from kitty_sync.storage.databases import read, transaction, writing
 from kitty_sync.storage.faults import aside_hint
 
@@ -24,7 +24,7 @@ _TABLES: Final = {
         workspace TEXT NOT NULL,
         issue_id TEXT NOT NULL,
         payload TEXT NOT NULL,
-        updated_at TEXT NOT NULL
+        updated_at TEXT
     """,
     "tracker_checkpoints": """
         checkpoint_key TEXT PRIMARY KEY,
@@ -84,12 +84,12 @@ class Issue:
     Attributes:
         issue_id: Its name in its tracker and workspace.
         payload: What the tracker says about it.
-        updated_at: When that was, ISO 8601 in UTC.
+        updated_at: When that was, ISO 8601 in UTC; None where another program did not say.
     """
 
     issue_id: str
     payload: dict[str, Any]
-    updated_at: str
+    updated_at: str | None
 
 
 def _utc() -> str:
@@ -181,7 +181,21 @@ class TrackerStore:
         rows = self._ask(
             "SELECT issue_id, payload, updated_at FROM tracker_issues WHERE system = ? AND workspace = ? ORDER BY rowid"
         )
-        return tuple(Issue(name, json.loads(payload), at) for name, payload, at in rows)
+        return tuple(Issue(name, self._object(name, payload), at) for name, payload, at in rows)
+
+    def _object(self, name: str, text: str) -> dict[str, Any]:
+        try:
+            payload = json.loads(text)
+        except ValueError:
+            payload = None
+        if isinstance(payload, dict):
+            return payload
+        path = self.surface.path
+        raise DamagedFileError(
+            f"cannot understand {path}: what it says about the issue {name} is no JSON object",
+            path=path,
+            hint=aside_hint(path),
+        )
 
     def add_issue(self, name: Callable[[int], str], payload: dict[str, Any]) -> Issue:
         """Keep a new issue; on disk when this returns.
