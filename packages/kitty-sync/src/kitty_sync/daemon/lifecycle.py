@@ -5,11 +5,8 @@ Who lives is who holds the lock `daemon.lock`; no process id of any file decides
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +15,8 @@ import attrs
 from kitty_sync.daemon import holder
 from kitty_sync.daemon.address import Address
 from kitty_sync.daemon.asking import ask
-from kitty_sync.daemon.log import open_log
 from kitty_sync.daemon.owner import OwnerRecord, Whose, explain, read_owner, refuse_foreign
+from kitty_sync.daemon.spawn import raise_refusal, spawn
 from kitty_sync.daemon.work import QueueCount
 from kitty_sync.errors import DaemonStartError, DaemonUnreachableError, SyncError
 from kitty_sync.storage import directories
@@ -35,7 +32,6 @@ FOREIGN = "sync.daemon.foreign"
 UNREACHABLE = "sync.daemon.unreachable"
 DIED = "sync.daemon.died"
 
-_START_SECONDS = 30.0
 _STOP_SECONDS = 20.0
 _ANSWER_SECONDS = 10.0
 _POLL_SECONDS = 0.02
@@ -134,7 +130,7 @@ def start(root: StateRoot) -> Started:
     refuse_foreign(root)
     already = is_held(root.daemon.lock)
     if not already:
-        already = bool(_spawn(root).get("held"))
+        already = bool(spawn(root).get("held"))
     try:
         return Started(already, _answering(root, time.monotonic() + _ANSWER_SECONDS))
     except _EndedError:
@@ -164,7 +160,7 @@ def run(root: StateRoot, ready: Callable[[DaemonStatus], None], echo: Callable[[
             ready(DaemonStatus(running=True, pid=os.getpid(), url=_url(root), owner=Whose.OURS))
 
     serve(root, tell, echo=echo)
-    _raise_what_it_said(said[0])
+    raise_refusal(said[0])
     if said[0].get("held"):
         return Started(already_running=True, status=status(root))
     return Started(already_running=False, status=DaemonStatus(running=False))
@@ -281,55 +277,6 @@ def _ask(root: StateRoot, method: str, path: str, deadline: float) -> dict[str, 
                 f"the sync daemon of {root.base} holds its lock and does not answer: {trouble}", hint=_read_log(root)
             )
         time.sleep(_POLL_SECONDS)
-
-
-def _spawn(root: StateRoot) -> Mapping[str, Any]:
-    """Start the process, detached from ours, and wait for its one line."""
-    import contextlib
-    import selectors
-
-    errors = open_log(root)
-    try:
-        process = _process(root, errors)
-    finally:
-        os.close(errors)
-    line = b""
-    with process, contextlib.closing(selectors.DefaultSelector()) as selector:
-        if process.stdout is not None:
-            selector.register(process.stdout, selectors.EVENT_READ)
-            # Nothing within this time: whoever waits is told, and the lock tells the rest.
-            line = process.stdout.readline() if selector.select(_START_SECONDS) else b""
-    if not line:
-        raise DaemonStartError("the sync daemon ended before it answered", hint=_read_log(root))
-    said: Mapping[str, Any] = json.loads(line)
-    _raise_what_it_said(said)
-    return said
-
-
-def _process(root: StateRoot, errors: int) -> subprocess.Popen[bytes]:
-    # -E -P: nothing from PYTHON… variables or the current directory gets into a process that outlives this one;
-    # -B: it writes nothing outside its root, compiled modules included. The environment is handed on as it is.
-    command = [sys.executable, "-E", "-P", "-B", "-m", "kitty_sync.daemon.process", str(root.base), str(root.platform)]
-    if sys.platform == "win32":
-        return subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, cwd=sys.base_prefix,
-            creationflags=subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP,
-        )  # fmt: skip
-    # The shell ends at once, so that the daemon is nobody's child and leaves no zombie behind. It lives in `/`, which
-    # nobody deletes, and has no descriptor of ours but these three.
-    return subprocess.Popen(
-        ["/bin/sh", "-c", '"$@" &', "sh", *command],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, cwd="/", start_new_session=True,
-    )  # fmt: skip
-
-
-def _raise_what_it_said(said: Mapping[str, Any]) -> None:
-    if "error" not in said:
-        return
-    error = DaemonStartError(said["error"], hint=said["hint"])
-    error.code = said["code"]  # type: ignore[misc]  # the class attribute of the error that was raised over there
-    error.exit_code = said["exit_code"]  # type: ignore[misc]
-    raise error
 
 
 def _tidy(root: StateRoot) -> None:
