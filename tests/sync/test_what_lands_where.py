@@ -186,6 +186,14 @@ def test_on_windows_the_same_files_lie_in_windows_places(tmp_path: Path) -> None
     assert not (root.base / "credentials").exists()
 
 
+def test_on_macos_they_lie_where_they_lie_on_linux(tmp_path: Path) -> None:
+    root = StateRoot.at(tmp_path / "state", platform="darwin")
+
+    use_everything(root)
+
+    assert landed(root) == LANDED
+
+
 def test_two_roots_at_once_share_nothing(tmp_path: Path) -> None:
     one, two = StateRoot.at(tmp_path / "sk-a"), StateRoot.at(tmp_path / "sk-b")
     use_everything(one)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sqlite3
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kitty_paths import QueueScope, StateRoot
@@ -97,6 +98,7 @@ def test_at_its_end_it_stops_instead_of_wrapping(root: StateRoot, clock: Lamport
     assert everything(root.base) == before
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.lists(st.integers(-(10**10), 10**9), min_size=1, max_size=8))
 def test_a_wall_clock_that_jumps_moves_neither_number_nor_record_back(
     tmp_path_factory: pytest.TempPathFactory, jumps: list[int]
@@ -189,7 +191,10 @@ def test_a_number_that_was_cut_short_is_not_believed(root: StateRoot, clock: Lam
 def test_rows_that_are_no_events_do_not_matter(root: StateRoot, clock: LamportClock) -> None:
     queue = EventQueue.active(root)
     queue.append([event("a", lamport_clock="99"), event("b", lamport_clock=True), event("c", lamport_clock=2**70)])
-    queue.append([Event("d", "T", {"lamport_clock": 5})])
+    queue.append([Event("d", "T", {"lamport_clock": 5}), event("broken")])
+    with sqlite3.connect(queue.surface) as connection:
+        connection.execute("UPDATE queue SET data = '{' WHERE event_id = 'broken'")
+    connection.close()
     written(root, b"broken")
 
     assert clock.tick().value == 6

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kitty_paths import QueueScope
@@ -89,6 +89,7 @@ def test_what_is_no_safe_address_is_refused(text: str) -> None:
     assert "\n" not in caught.value.message
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40) | st.from_regex(r"https?://[a-zA-Z0-9.:\[\]@/\\?#-]{0,30}", fullmatch=True))
 def test_every_text_has_an_answer_that_stays(text: str) -> None:
     try:

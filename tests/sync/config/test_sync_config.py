@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import tomlkit
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kitty_paths import StateRoot
@@ -284,6 +284,7 @@ TREES: st.SearchStrategy[dict[str, Any]] = st.dictionaries(
 )
 
 
+@settings(deadline=None, max_examples=50)
 @given(tree=TREES, name=KEYS, enabled=st.booleans())
 def test_nothing_else_changes_in_any_document(
     tmp_path_factory: pytest.TempPathFactory, tree: dict[str, Any], name: str, *, enabled: bool

@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kitty_paths import StateRoot
@@ -117,6 +117,7 @@ def test_rows_of_another_program_are_read_in_timestamp_order(root: StateRoot, qu
     assert names(queue) == ["negative", "early", "a", "late"]
 
 
+@settings(deadline=None, max_examples=30)
 @given(sizes=st.lists(st.integers(0, 7), max_size=6), limit=st.integers(1, 5))
 def test_pages_make_up_the_whole(tmp_path_factory: pytest.TempPathFactory, sizes: list[int], limit: int) -> None:
     root = StateRoot.at(tmp_path_factory.mktemp("pages"))
@@ -186,6 +187,18 @@ def test_a_row_that_is_no_json_is_kept_and_named(root: StateRoot, queue: EventQu
     with pytest.raises(InvalidEventError, match="a is no JSON object"):
         _ = row.data
     assert row.text == "[1, 2"
+
+
+def test_a_row_that_is_no_json_is_not_taken_for_the_same_event(root: StateRoot, queue: EventQueue) -> None:
+    fill(root, ["a"])
+    with sqlite3.connect(queue.surface) as connection:
+        connection.execute("UPDATE queue SET data = '{'")
+    connection.close()
+
+    with pytest.raises(EventConflictError):
+        queue.append([event("a")])
+
+    assert queue.batch()[0].text == "{"
 
 
 def test_threads_of_one_process_do_not_get_in_each_others_way(root: StateRoot, queue: EventQueue) -> None:

@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kitty_paths import QueueScope, StateRoot
@@ -78,6 +78,7 @@ PARTS = st.text(st.characters(codec="utf-8", exclude_characters="|"), min_size=1
 )
 
 
+@settings(deadline=None, max_examples=50)
 @given(server=PARTS, user=PARTS, team=PARTS)
 def test_what_is_recorded_is_what_is_read(
     tmp_path_factory: pytest.TempPathFactory, server: str, user: str, team: str
