@@ -107,6 +107,19 @@ def test_without_the_variable_it_touches_nothing_but_the_default_root(world: Wor
     assert sorted(path.name for path in default.root.iterdir()) == LEFT
 
 
+def test_the_first_command_makes_the_root_a_lock_and_the_configuration(world: World) -> None:
+    # Upstream 3.2.7's first `sync server URL` changes 1 006 paths in the home directory and 274 beside the root.
+    trace = run(world, "spec-kitty sync server https://kitty.example")
+    assert trace.code == 0, trace.err
+    assert [(call.name, path) for call, path in trace.changed() if not path.startswith("/dev/")] == [
+        ("mkdir", f"{world.root}"),
+        ("openat", f"{world.root}/config.toml.lock"),
+        ("openat", f"{world.root}/config.toml.new"),
+        ("rename", f"{world.root}/config.toml.new"),
+        ("rename", f"{world.root}/config.toml"),
+    ]
+
+
 # Each fails, and says why without the secret it had in its hands.
 FAILURES = """
 spec-kitty tracker connect linear --workspace acme --credential token=- < "$OUTSIDE/token"
