@@ -122,6 +122,7 @@ DAMAGED = [
     b"not json",
     b"\xff\xfe",
     b"null",
+    b"[" * 100_000,
     b"[]",
     b'{"value": "42", "node_id": "04420b92391a"}',
     b'{"value": true, "node_id": "04420b92391a"}',

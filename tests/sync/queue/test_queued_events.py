@@ -71,6 +71,8 @@ def test_one_and_true_are_not_the_same_content(queue: EventQueue) -> None:
         Event("", "WPCreated", {}),
         Event("  ", "WPCreated", {}),
         Event("a", "", {}),
+        Event("\ud800", "WPCreated", {}),
+        Event("a", "\udcff", {}),
         Event("a", "WPCreated", {"event_id": "b"}),
         Event("a", "WPCreated", {"event_type": "WPAssigned"}),
         Event("a", "WPCreated", {"x": float("nan")}),
@@ -141,10 +143,10 @@ def test_pages_make_up_the_whole(tmp_path_factory: pytest.TempPathFactory, sizes
 def test_a_row_goes_only_after_success_or_duplicate(root: StateRoot, queue: EventQueue, verdict: Verdict) -> None:
     fill(root, ["a", "b"])
 
-    settled = queue.settle({"a": verdict, "never queued": Verdict.SUCCESS})
+    settled = queue.settle({"a": verdict, "never queued": Verdict.SUCCESS, "\ud800": Verdict.SUCCESS})
 
     gone = verdict in {Verdict.SUCCESS, Verdict.DUPLICATE}
-    assert settled == Settled(deleted=int(gone), kept=int(not gone), unknown=1)
+    assert settled == Settled(deleted=int(gone), kept=int(not gone), unknown=2)
     assert names(queue) == (["b"] if gone else ["a", "b"])
 
 
@@ -177,16 +179,17 @@ def test_a_word_that_nobody_knows_settles_nothing(word: object, verdict: Verdict
     assert Verdict.of(word) is verdict
 
 
-def test_a_row_that_is_no_json_is_kept_and_named(root: StateRoot, queue: EventQueue) -> None:
+@pytest.mark.parametrize("text", ["[1, 2", "5", "[]", "null", "", "[" * 100_000])
+def test_a_row_that_is_no_json_object_is_kept_and_named(root: StateRoot, queue: EventQueue, text: str) -> None:
     fill(root, ["a"])
     with sqlite3.connect(queue.surface) as connection:
-        connection.execute("UPDATE queue SET data = '[1, 2'")
+        connection.execute("UPDATE queue SET data = ?", (text,))
     connection.close()
 
     (row,) = queue.batch()
     with pytest.raises(InvalidEventError, match="a is no JSON object"):
         _ = row.data
-    assert row.text == "[1, 2"
+    assert row.text == text
 
 
 def test_a_row_that_is_no_json_is_not_taken_for_the_same_event(root: StateRoot, queue: EventQueue) -> None:

@@ -177,6 +177,14 @@ def test_secrets_of_any_text_come_back_as_they_went_in(root: StateRoot) -> None:
     assert kept["token"] == Secret(odd)
 
 
+def test_a_secret_that_is_no_unicode_is_refused_and_not_shown(root: StateRoot) -> None:
+    with pytest.raises(StateError) as caught:
+        connect(root, "local", workspace="acme", credentials={"token": Secret(f"{HUSH}\udcff")})
+
+    assert HUSH not in "".join(traceback.format_exception(caught.value))
+    assert not Path(root.tracker.credentials).exists()
+
+
 def test_the_local_tracker_needs_nothing_and_works_offline(root: StateRoot) -> None:
     connect(root, "local", workspace="acme", credentials={})
 

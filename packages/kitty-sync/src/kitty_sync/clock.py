@@ -173,7 +173,7 @@ def highest_number(root: StateRoot) -> int:
 def _number_of(text: str) -> int:
     try:
         envelope = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return 0
     number = envelope.get("lamport_clock") if isinstance(envelope, dict) else None
     return number if _is_number(number) else 0
@@ -192,7 +192,7 @@ def _is_number(value: object) -> TypeGuard[int]:
 def _understood(data: bytes) -> dict[str, Any] | None:
     try:
         state = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(state, dict) or not _is_number(state.get("value")):
         return None

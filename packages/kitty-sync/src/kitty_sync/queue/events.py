@@ -78,7 +78,7 @@ class Event:
         """
         for name, value in (("event_id", self.event_id), ("event_type", self.event_type)):
             if not _is_name(value):
-                raise InvalidEventError(f"an event without `{name}` cannot be queued")
+                raise InvalidEventError(f"an event needs `{name}`, a text that is not blank")
             if self.data.get(name, value) != value:
                 raise InvalidEventError(f"the event {self.event_id} has another `{name}` in its envelope")
         try:
@@ -117,7 +117,7 @@ class QueuedEvent:
         """
         try:
             envelope = json.loads(self.text)
-        except ValueError:
+        except (ValueError, RecursionError):
             envelope = None
         if not isinstance(envelope, dict):
             raise InvalidEventError(f"the queued event {self.event_id} is no JSON object")
@@ -262,6 +262,8 @@ class EventQueue:
             return Settled(0, 0, 0)
         with open_queue(self._root, self.surface, patience=self._patience) as connection, transaction(connection):
             for event_id, verdict in verdicts.items():
+                if not _is_name(event_id):
+                    continue
                 if verdict.is_delivered:
                     deleted += connection.execute("DELETE FROM queue WHERE event_id = ?", (event_id,)).rowcount
                     continue
@@ -287,11 +289,17 @@ def same_event(one: tuple[str, str], other: tuple[str, str]) -> bool:
 
 
 def _is_name(value: object) -> bool:
-    return isinstance(value, str) and bool(value.strip())
+    if not isinstance(value, str) or not value.strip():
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False  # a database holds Unicode
+    return True
 
 
 def _canonical(text: str) -> str | None:
     try:
         return json.dumps(json.loads(text), sort_keys=True)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from kitty_paths import StateRoot, Surface
-from kitty_sync.errors import DamagedFileError
+from kitty_sync.errors import DamagedFileError, StateError
 from kitty_sync.storage.faults import aside_hint
 from kitty_sync.storage.files import read_bytes, replace
 from kitty_sync.storage.locking import holding
@@ -98,7 +98,7 @@ class TomlFile:
             # tomlkit keeps comments and order, tomllib says what was really written: both must agree.
             if _tidied(self._parsed(written), edits) != _tidied(after, edits):
                 raise self._damaged("it is laid out so that it cannot be edited safely")
-            replace(self.root, self.surface, written.encode())
+            replace(self.root, self.surface, self._encoded(written))
             return True
 
     def _text(self) -> str:
@@ -109,6 +109,14 @@ class TomlFile:
             return data.decode()
         except UnicodeDecodeError as error:
             raise self._damaged(f"byte {error.start} is not UTF-8") from None
+
+    def _encoded(self, text: str) -> bytes:
+        try:
+            return text.encode()
+        except UnicodeEncodeError:
+            pass  # the error holds the whole text
+        path = self.surface.path
+        raise StateError(f"cannot write {path}: a text in it would be no Unicode", path=path)
 
     def _parsed(self, text: str) -> dict[str, Any]:
         try:

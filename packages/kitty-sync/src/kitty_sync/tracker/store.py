@@ -186,7 +186,7 @@ class TrackerStore:
     def _object(self, name: str, text: str) -> dict[str, Any]:
         try:
             payload = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             payload = None
         if isinstance(payload, dict):
             return payload
