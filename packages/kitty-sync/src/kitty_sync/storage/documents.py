@@ -147,7 +147,7 @@ class TomlFile:
             for each in edits:
                 _edit_document(document, each)
             return tomlkit.dumps(document)
-        except (TOMLKitError, TypeError, KeyError, ValueError):
+        except (TOMLKitError, TypeError, KeyError, ValueError, RecursionError):
             pass  # its words may quote the file
         raise self._damaged("it is laid out so that it cannot be edited safely")
 
