@@ -238,6 +238,19 @@ def test_events_in_a_queue_that_is_not_in_use_are_told(sync: Program) -> None:
     assert str(stranded) in sync("sync", "status").out
 
 
+def test_a_queue_that_cannot_be_read_is_told_and_kept(sync: Program) -> None:
+    queue = root_of(sync).queues.unauthenticated.path
+    queue.parent.mkdir()
+    queue.write_bytes(b"this is no database, but long enough to be taken for one" * 40)
+    assert "sync.queue.trouble" in codes(sync)
+    assert "cannot be counted" in sync("sync", "status").out
+    assert sync("sync", "status", "--json").json["queue"] == {"path": str(queue), "events": None}
+    code, out, err = sync.run("sync", "enqueue", stdin=EVENT)
+    assert (code, out) == (2, "")
+    assert str(queue) in err
+    assert queue.read_bytes().startswith(b"this is no database")
+
+
 def test_more_events_than_the_configured_number_are_told_and_kept(sync: Program) -> None:
     sync("sync", "server", "https://kitty.example")
     config = root_of(sync).sync.config.path
