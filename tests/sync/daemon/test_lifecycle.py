@@ -106,6 +106,7 @@ def test_what_others_find_it_by_is_upstreams_and_marked_as_ours(root: StateRoot)
 
 
 def test_its_token_is_in_the_state_file_and_nowhere_else(root: StateRoot) -> None:
+    # B10: upstream's stands in its argument list, in its owner record, and in an answer that anybody may ask for.
     pid = started(root)
     token = Address.read(root).token.reveal().encode()  # type: ignore[union-attr]
     assert token not in Path(f"/proc/{pid}/cmdline").read_bytes()

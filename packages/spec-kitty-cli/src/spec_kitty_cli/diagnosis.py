@@ -89,13 +89,16 @@ class Diagnosis:
 
 def diagnose(root: StateRoot) -> Diagnosis:
     """Look at the root, at every surface below it, and at its daemon."""
-    from kitty_sync.errors import SyncError
+    from kitty_sync.errors import ForeignRootError, SyncError
 
     default = _default_base(root)
     findings = [*_about_root(root.base), *_about_leftovers(root, default)]
     surfaces, daemon = root.surfaces(), None
     try:
         surfaces, daemon = (*surfaces, *_scoped(root)), _daemon(root)
+    except ForeignRootError as error:
+        # Whatever else is wrong with it, it is not this user's to mend.
+        findings = [_error(error.code, error.message, error.hint)]
     except SyncError as error:
         # What is wrong with the root itself has been said already, in this module's own words.
         if not any(finding.severity is Severity.ERROR for finding in findings):
