@@ -114,7 +114,8 @@ class Daemon:
 
     def status(self) -> dict[str, Any]:
         """What this daemon says of itself."""
-        notes = [f"{name}: {problem}" for name, problem in self._problems.items()]
+        # A copy: the steps go on while this is answered in another thread.
+        notes = [f"{name}: {problem}" for name, problem in tuple(self._problems.items())]
         try:
             queues = [attrs.asdict(each) for each in count_queues(self._root)]
         except SyncError as error:
@@ -139,15 +140,14 @@ class Daemon:
         except SyncError as error:
             self._note(step.name, error.message)
         except Exception as error:  # noqa: BLE001 - one step's bug must not end the others
-            self._note(step.name, f"{type(error).__name__}: {error}")
-            for line in traceback.format_exception(error):
-                self._log.say(line)
+            self._note(step.name, f"{type(error).__name__}: {error}", traceback.format_exception(error))
         else:
             self._problems.pop(step.name, None)
 
-    def _note(self, name: str, problem: str) -> None:
-        if self._problems.get(name) != problem:
-            self._log.say(f"{name}: {problem}")
+    def _note(self, name: str, problem: str, details: Sequence[str] = ()) -> None:
+        if self._problems.get(name) != problem:  # what goes on failing in one way is told once
+            for line in (f"{name}: {problem}", *details):
+                self._log.say(line)
         self._problems[name] = problem
 
     # What we are found by
