@@ -27,6 +27,8 @@ $(TOOLS)/bin/uv:
 
 $(BIN)/.synced: pyproject.toml uv.lock $(wildcard packages/*/pyproject.toml) | $(filter $(TOOLS)/bin/uv,$(UV))
 	@$(UV) sync --quiet --frozen --python $(PYTHON)
+	@# uv compiles what it installs, not this workspace's own sources: their first run would write beside them.
+	@$(BIN)/python -m compileall -q packages/*/src
 	@touch $@
 
 sync: $(BIN)/.synced ## install everything into .venv

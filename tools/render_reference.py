@@ -22,6 +22,7 @@ import click
 
 import kitty_guardian
 import kitty_paths
+import kitty_sync
 import spec_kitty_cli
 from kitty_guardian.errors import GuardianError
 from kitty_guardian.model.phases import Phase
@@ -30,6 +31,7 @@ from kitty_paths import layout
 from kitty_paths.errors import KittyPathsError
 from kitty_paths.platforms import Platform
 from kitty_paths.surface import Surface
+from kitty_sync.errors import SyncError
 from spec_kitty_cli import app
 
 E = TypeVar("E", bound=Exception)
@@ -132,7 +134,7 @@ def first_paragraph(thing: object) -> str:
 
 def errors() -> str:
     """Exit codes, and every error class with its code."""
-    for package in (kitty_paths, kitty_guardian, spec_kitty_cli):
+    for package in (kitty_paths, kitty_guardian, kitty_sync, spec_kitty_cli):
         list(submodules(package))
     found = {(cls.code, cls.exit_code, first_paragraph(cls)) for cls in _concrete()}
     own = {
@@ -163,10 +165,11 @@ def errors() -> str:
     )
 
 
-def _concrete() -> Iterator[type[KittyPathsError | GuardianError]]:
+def _concrete() -> Iterator[type[KittyPathsError | GuardianError | SyncError]]:
     # A class that keeps its base's code only carries an error from elsewhere.
     yield from (cls for cls in family(KittyPathsError) if cls.code != KittyPathsError.code)
     yield from (cls for cls in family(GuardianError) if cls.code != GuardianError.code)
+    yield from (cls for cls in family(SyncError) if cls.code != SyncError.code)
 
 
 # Commands

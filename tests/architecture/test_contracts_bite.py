@@ -23,13 +23,18 @@ BREACHES = {
     "the model opens a database": ("kitty_guardian/model/breach.py", "import sqlite3"),
     "the guardian speaks to a terminal": ("kitty_guardian/watch/breach.py", "import click"),
     "paths speak to a terminal": ("kitty_paths/breach.py", "import rich"),
+    "the guardian knows state at work": ("kitty_guardian/errors.py", "import kitty_sync"),
+    "sync knows the command line": ("kitty_sync/errors.py", "import spec_kitty_cli"),
+    "sync speaks to a terminal": ("kitty_sync/breach.py", "import click"),
+    "files know who uses them": ("kitty_sync/storage/breach.py", "import kitty_sync.queue"),
+    "a part of sync has no layer": ("kitty_sync/breach.py", ""),
     "a part of the guardian has no layer": ("kitty_guardian/breach.py", ""),
 }
 
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The three packages' sources side by side, with the contracts."""
+    """The packages' sources side by side, with the contracts."""
     place = tmp_path_factory.mktemp("copy")
     for directory in PACKAGES.values():
         shutil.copytree(directory, place / directory.name, ignore=shutil.ignore_patterns("__pycache__"))

@@ -17,6 +17,7 @@ MODULES = {
     "click": {"click"},
     "platformdirs": {"platformdirs"},
     "pyyaml": {"yaml", "_yaml"},
+    "tomlkit": {"tomlkit"},
     "watchdog": {"watchdog"},
 } | {name: {name.replace("-", "_")} for name in PACKAGES}
 

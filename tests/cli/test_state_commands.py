@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kitty_paths import StateRoot
+from spec_kitty_cli.diagnosis import diagnose
+from support.unprivileged import as_anyone, place_for_anyone
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from cli.program import Outcome, Program
 
-FIELDS = ["schema", "root", "source", "default_root", "healthy", "surfaces", "findings"]
+FIELDS = ["schema", "root", "source", "default_root", "healthy", "surfaces", "daemon", "findings"]
 
 
 def root_of(program: Program) -> StateRoot:
@@ -62,7 +64,7 @@ def test_the_reported_root_is_the_one_the_code_uses(spec_kitty: Program, value: 
 def test_a_new_user_is_healthy_and_nothing_is_made(spec_kitty: Program) -> None:
     outcome = spec_kitty("state", "doctor")
     assert (outcome.code, outcome.err) == (0, "")
-    assert "healthy, 0 of 17 surfaces in use" in outcome.out
+    assert "healthy, 0 of 23 surfaces in use" in outcome.out
     assert everything_below(spec_kitty.home) == []
 
 
@@ -148,6 +150,23 @@ def test_a_root_that_cannot_be_written_must_be_mended(spec_kitty: Program, state
     finally:
         state.base.chmod(0o700)
     assert finding(outcome, "state.root.not-writable")["hint"] == f"chmod u+rwx {state.base}"
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o777])
+def test_a_root_of_another_user_is_told_as_that_and_nothing_else(mode: int) -> None:
+    diagnose(StateRoot.at("/nonexistent/root"))  # loads what could not be loaded as another user
+    with place_for_anyone() as place:
+        theirs = place / "theirs"
+        theirs.mkdir()
+        theirs.chmod(mode)
+
+        def work() -> None:
+            found = diagnose(StateRoot.at(theirs))
+            assert [finding.code for finding in found.findings] == ["sync.root.foreign"]
+            assert not found.healthy
+            assert found.daemon is None
+
+        as_anyone(work)
 
 
 def test_a_root_that_others_can_write_must_be_mended(spec_kitty: Program, state: StateRoot) -> None:

@@ -15,10 +15,14 @@ TRACKER = TrackerScope("linear", "acme", "https://kitty.example", "ada@example.o
 # name, below the base on POSIX, below the base on Windows, kind, secret, mode
 CONTRACT = [
     ("sync.config", "config.toml", r"config.toml", "file", False, 0o600),
+    ("sync.config_lock", "config.toml.lock", r"config.toml.lock", "lock", False, 0o600),
     ("sync.clock", "clock.json", r"clock.json", "file", False, 0o600),
+    ("sync.clock_lock", "clock.json.lock", r"clock.json.lock", "lock", False, 0o600),
+    ("sync.clock_damaged", "clock.json.damaged", r"clock.json.damaged", "file", False, 0o600),
     ("queues.unauthenticated", "queue.db", r"queue.db", "database", False, 0o600),
     ("queues.directory", "queues", r"queues", "directory", False, 0o700),
     ("queues.active_scope", "active_queue_scope", r"active_queue_scope", "file", False, 0o600),
+    ("queues.active_scope_lock", "active_queue_scope.lock", r"active_queue_scope.lock", "lock", False, 0o600),
     ("auth.directory", "auth", r"auth", "directory", True, 0o700),
     ("auth.session", "auth/session.json", r"auth\session.json", "file", True, 0o600),
     ("auth.session_salt", "auth/session.salt", r"auth\session.salt", "file", True, 0o600),
@@ -26,9 +30,11 @@ CONTRACT = [
     ("auth.refresh_lock", "auth/refresh.lock", r"auth\refresh.lock", "lock", False, 0o600),
     ("daemon.state", "sync-daemon", r"daemon\sync-daemon", "file", True, 0o600),
     ("daemon.log", "sync-daemon.log", r"daemon\sync-daemon.log", "file", False, 0o600),
+    ("daemon.old_log", "sync-daemon.log.1", r"daemon\sync-daemon.log.1", "file", False, 0o600),
     ("daemon.lock", "sync-daemon.lock", r"daemon\sync-daemon.lock", "lock", False, 0o600),
     ("daemon.owner", "sync/daemon/owner.json", r"sync\daemon\owner.json", "file", False, 0o600),
     ("tracker.credentials", "credentials", r"tracker\credentials", "file", True, 0o600),
+    ("tracker.credentials_lock", "credentials.lock", r"tracker\credentials.lock", "lock", False, 0o600),
     ("tracker.directory", "trackers", r"trackers", "directory", False, 0o700),
     ("guardian.directory", "guardian", r"guardian", "directory", False, 0o700),
 ]

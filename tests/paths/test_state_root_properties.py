@@ -61,7 +61,7 @@ def test_children_are_absolute_normalised_distinct_and_below_the_base(
         assert root.hint
         return
     paths = [child.path for child in children(root, queue, tracker)]
-    assert len(set(paths)) == len(paths) == 19
+    assert len(set(paths)) == len(paths) == 25
     for path in (root.base, *paths):
         assert isinstance(path, Path)
         assert path.is_absolute()

@@ -57,11 +57,15 @@ def _by_name(*rows: Row) -> Mapping[str, Row]:
 # Below the state root.
 STATE = _by_name(
     Row("sync.config", "config.toml", Kind.FILE),  # FR-001
+    Row("sync.config_lock", "config.toml.lock", Kind.LOCK),
     Row("sync.clock", "clock.json", Kind.FILE),  # FR-007
+    Row("sync.clock_lock", "clock.json.lock", Kind.LOCK),
+    Row("sync.clock_damaged", "clock.json.damaged", Kind.FILE),  # what could not be read when the clock was recovered
     Row("queues.unauthenticated", "queue.db", Kind.DATABASE),  # FR-004
     Row("queues.directory", "queues", Kind.DIRECTORY),  # FR-005
     Row("queues.scoped", "queues/queue-{digest}.db", Kind.DATABASE),  # FR-005
     Row("queues.active_scope", "active_queue_scope", Kind.FILE),  # FR-005
+    Row("queues.active_scope_lock", "active_queue_scope.lock", Kind.LOCK),
     Row("auth.directory", "auth", Kind.DIRECTORY, secret=True),  # FR-002
     Row("auth.session", "auth/session.json", Kind.FILE, secret=True),  # FR-002
     Row("auth.session_salt", "auth/session.salt", Kind.FILE, secret=True),  # FR-002
@@ -69,9 +73,11 @@ STATE = _by_name(
     Row("auth.refresh_lock", "auth/refresh.lock", Kind.LOCK),  # FR-003
     Row("daemon.state", "sync-daemon", Kind.FILE, secret=True, windows="daemon/sync-daemon"),  # FR-006
     Row("daemon.log", "sync-daemon.log", Kind.FILE, windows="daemon/sync-daemon.log"),  # FR-006
+    Row("daemon.old_log", "sync-daemon.log.1", Kind.FILE, windows="daemon/sync-daemon.log.1"),
     Row("daemon.lock", "sync-daemon.lock", Kind.LOCK, windows="daemon/sync-daemon.lock"),  # FR-006
     Row("daemon.owner", "sync/daemon/owner.json", Kind.FILE),  # FR-006
     Row("tracker.credentials", "credentials", Kind.FILE, secret=True, windows="tracker/credentials"),  # FR-008
+    Row("tracker.credentials_lock", "credentials.lock", Kind.LOCK, windows="tracker/credentials.lock"),
     Row("tracker.directory", "trackers", Kind.DIRECTORY),  # FR-008
     Row("tracker.store", "trackers/{digest}.db", Kind.DATABASE),  # FR-008
     Row("guardian.directory", "guardian", Kind.DIRECTORY),  # the registry of running guardians, nothing else

@@ -24,9 +24,24 @@ class SyncPaths(Group):
         return self._child(layout.STATE["sync.config"])
 
     @property
+    def config_lock(self) -> Surface:
+        """The lock around every change of the configuration."""
+        return self._child(layout.STATE["sync.config_lock"])
+
+    @property
     def clock(self) -> Surface:
         """The Lamport clock, JSON (FR-007)."""
         return self._child(layout.STATE["sync.clock"])
+
+    @property
+    def clock_lock(self) -> Surface:
+        """The lock around every tick."""
+        return self._child(layout.STATE["sync.clock_lock"])
+
+    @property
+    def clock_damaged(self) -> Surface:
+        """The last clock that could not be read, kept when it was recovered."""
+        return self._child(layout.STATE["sync.clock_damaged"])
 
 
 class QueuePaths(Group):
@@ -52,6 +67,11 @@ class QueuePaths(Group):
     def active_scope(self) -> Surface:
         """The record of the active queue scope, one line of text (FR-005)."""
         return self._child(layout.STATE["queues.active_scope"])
+
+    @property
+    def active_scope_lock(self) -> Surface:
+        """The lock around every change of the active scope, and around what moves with it."""
+        return self._child(layout.STATE["queues.active_scope_lock"])
 
 
 class AuthPaths(Group):
@@ -101,8 +121,13 @@ class DaemonPaths(Group):
         return self._child(layout.STATE["daemon.log"])
 
     @property
+    def old_log(self) -> Surface:
+        """What the log held before it grew too large and was begun anew."""
+        return self._child(layout.STATE["daemon.old_log"])
+
+    @property
     def lock(self) -> Surface:
-        """The lock around starting a daemon (FR-006)."""
+        """The lock a daemon holds as long as it lives (FR-006)."""
         return self._child(layout.STATE["daemon.lock"])
 
     @property
@@ -120,6 +145,11 @@ class TrackerPaths(Group):
     def credentials(self) -> Surface:
         """Tracker credentials, TOML (FR-008)."""
         return self._child(layout.STATE["tracker.credentials"])
+
+    @property
+    def credentials_lock(self) -> Surface:
+        """The lock around every change of the credentials (upstream's name)."""
+        return self._child(layout.STATE["tracker.credentials_lock"])
 
     @property
     def directory(self) -> Surface:

@@ -1,4 +1,4 @@
-"""The `spec-kitty` command line: thin click adapters over kitty_paths and kitty_guardian."""
+"""The `spec-kitty` command line: thin click adapters over kitty_paths, kitty_guardian and kitty_sync."""
 
 from __future__ import annotations
 

@@ -27,6 +27,53 @@ _STATE = LazyGroup(
     ),
 )
 
+_DAEMON = LazyGroup(
+    "daemon",
+    summary="The sync daemon of this state root: one, and no other root's.",
+    members={
+        "start": Lazy("syncdaemon:start", "Start it; returns once it answers."),
+        "stop": Lazy("syncdaemon:stop", "Stop it, and see that it ended."),
+        "status": Lazy("syncdaemon:status", "Whether it runs, and what it sees."),
+        "run": Lazy("syncdaemon:run", "Be it, in this terminal, until Ctrl-C."),
+    },
+    examples=(
+        ("spec-kitty sync daemon start", "watch this root's queues"),
+        ("spec-kitty sync daemon status", "does it run, and for which root?"),
+    ),
+)
+
+_SYNC = LazyGroup(
+    "sync",
+    summary="Events for a server: where they go, what waits, who sends them.",
+    members={
+        "server": Lazy("sync:server", "Print or set the server that events are meant for."),
+        "status": Lazy("sync:status", "How syncing stands below this state root."),
+        "enqueue": Lazy("sync:enqueue", "Put events of a file into the queue."),
+        "daemon": _DAEMON,
+    },
+    examples=(
+        ("spec-kitty sync server https://kitty.example", "choose the server"),
+        ("spec-kitty sync status", "what waits? does the daemon run?"),
+        ("spec-kitty sync daemon start", "start this root's daemon"),
+    ),
+)
+
+_TRACKER = LazyGroup(
+    "tracker",
+    summary="Issue trackers: whose issues belong to which work package.",
+    members={
+        "connect": Lazy("tracker:connect", "Connect a tracker; secrets never on the command line."),
+        "disconnect": Lazy("tracker:disconnect", "Forget a tracker's credentials; mappings stay."),
+        "status": Lazy("tracker:status", "Which trackers are connected below this state root."),
+        "map": Lazy("tracker:map_", "Say which issue a work package belongs to, or list it."),
+    },
+    examples=(
+        ("spec-kitty tracker connect local", "the one that works offline"),
+        ("spec-kitty tracker connect linear", "asks for its token, and does not show it"),
+        ("spec-kitty tracker map WP01 ACME-7", "work package WP01 is issue ACME-7"),
+    ),
+)
+
 _QUARANTINE = LazyGroup(
     "quarantine",
     summary="What the guardian took away, and the way to get it back.",
@@ -87,6 +134,8 @@ def spec_kitty() -> LazyGroup:
             "guardian": LazyGroup(
                 "guardian", summary=_GUARDIAN_SUMMARY, members=_GUARDIAN_MEMBERS, examples=_GUARDIAN_EXAMPLES
             ),
+            "sync": _SYNC,
+            "tracker": _TRACKER,
             "state": _STATE,
             "completion": Lazy("completion:completion", "Print the completion script of a shell."),
         },

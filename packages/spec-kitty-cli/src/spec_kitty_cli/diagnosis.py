@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from kitty_sync.daemon.lifecycle import DaemonStatus
+
 _ANYONE = 0o077
 _ANYONE_WRITES = 0o022
 
@@ -68,13 +70,15 @@ class Diagnosis:
     Attributes:
         root: What the code of this program reads and writes (SC-004).
         default: Where it would be with the variable unset; None when there is no home directory.
-        seen: Every fixed surface, in the layout's order.
+        seen: Every fixed surface, in the layout's order; then every scoped database that is there.
+        daemon: How the root's sync daemon stands, its root as it reports it itself; None where the root cannot be used.
         findings: What was noticed, root first.
     """
 
     root: StateRoot
     default: Path | None
     seen: tuple[Seen, ...]
+    daemon: DaemonStatus | None
     findings: tuple[Finding, ...]
 
     @property
@@ -84,14 +88,50 @@ class Diagnosis:
 
 
 def diagnose(root: StateRoot) -> Diagnosis:
-    """Look at the root and at every surface below it."""
+    """Look at the root, at every surface below it, and at its daemon."""
+    from kitty_sync.errors import ForeignRootError, SyncError
+
     default = _default_base(root)
-    seen = tuple(_look(surface) for surface in root.surfaces())
     findings = [*_about_root(root.base), *_about_leftovers(root, default)]
+    surfaces, daemon = root.surfaces(), None
+    try:
+        surfaces, daemon = (*surfaces, *_scoped(root)), _daemon(root)
+    except ForeignRootError as error:
+        # Whatever else is wrong with it, it is not this user's to mend.
+        findings = [_error(error.code, error.message, error.hint)]
+    except SyncError as error:
+        # What is wrong with the root itself has been said already, in this module's own words.
+        if not any(finding.severity is Severity.ERROR for finding in findings):
+            findings.append(_error(error.code, error.message, error.hint))
+    seen = tuple(_look(surface) for surface in surfaces)
     if root.base.is_dir():
         for each in seen:
             findings.extend(_about_surface(each, root.base))
-    return Diagnosis(root, default, seen, tuple(findings))
+    if daemon is not None:
+        findings.extend(_about_daemon(daemon))
+    return Diagnosis(root, default, seen, daemon, tuple(findings))
+
+
+def _scoped(root: StateRoot) -> tuple[Surface, ...]:
+    from kitty_sync.scoped import scoped_surfaces
+
+    return scoped_surfaces(root)
+
+
+def _daemon(root: StateRoot) -> DaemonStatus:
+    from kitty_sync.daemon import lifecycle
+
+    return lifecycle.status(root)
+
+
+def _about_daemon(daemon: DaemonStatus) -> Iterator[Finding]:
+    from kitty_sync.daemon import lifecycle
+
+    if daemon.problem is None or daemon.problem_code is None:
+        return
+    # One that holds the lock and is not to be spoken with cannot be relied on; the others keep nobody from working.
+    severity = Severity.ERROR if daemon.problem_code == lifecycle.UNREACHABLE else Severity.WARNING
+    yield Finding(daemon.problem_code, severity, daemon.problem, daemon.hint)
 
 
 def _default_base(root: StateRoot) -> Path | None:
@@ -199,7 +239,7 @@ def _about_surface(seen: Seen, base: Path) -> Iterator[Finding]:
         )
 
 
-def _error(code: str, message: str, hint: str) -> Finding:
+def _error(code: str, message: str, hint: str | None) -> Finding:
     return Finding(code, Severity.ERROR, message, hint)
 
 

@@ -28,6 +28,13 @@ def count(number: int, noun: str, plural: str | None = None) -> str:
     return f"{number} {noun if number == 1 else plural or noun + 's'}"
 
 
+def waiting(number: int | None) -> str:
+    """`1 event waits`, `2 events wait`; None where nobody could count them."""
+    if number is None:
+        return "cannot be counted"
+    return f"{count(number, 'event')} {'waits' if number == 1 else 'wait'}"
+
+
 def size(number: int) -> str:
     """Bytes in at most three figures: `512 B`, `1.2 kB`, `40 MB`."""
     if number < _STEP:

@@ -41,6 +41,7 @@ def doctor(console: Console) -> int:
         console.emit("state-doctor", _fields(found, found.seen))
     else:
         _show_root(console, found)
+        _show_daemon(console, found)
         _show_surfaces(console, found)
         _show_findings(console, found)
     return boundary.DONE if found.healthy else boundary.NO
@@ -77,6 +78,8 @@ def paths(console: Console, *, name: str | None) -> None:
 
 
 def _fields(found: Diagnosis, seen: Sequence[Seen]) -> dict[str, object]:
+    from spec_kitty_cli import daemonview  # `state paths` alone does without the daemon
+
     return {
         "root": found.root.base,
         "source": found.root.source,
@@ -93,6 +96,7 @@ def _fields(found: Diagnosis, seen: Sequence[Seen]) -> dict[str, object]:
             }
             for each in seen
         ],
+        "daemon": None if found.daemon is None else daemonview.fields(found.daemon),
         "findings": [asdict(finding) for finding in found.findings],
     }
 
@@ -103,10 +107,20 @@ def _show_root(console: Console, found: Diagnosis) -> None:
         RootSource.PLATFORM_DEFAULT: f"{VARIABLE} is not set",
         RootSource.EXPLICIT: "named by the caller",
     }
-    console.show(f"{strong('root')}  {found.root.base}")
-    console.show(f"      {quiet(f'{found.root.source}: {why[found.root.source]}')}")
+    console.show(f"{strong('root')}    {found.root.base}")
+    console.show(f"        {quiet(f'{found.root.source}: {why[found.root.source]}')}")
     if not found.root.base.exists():
-        console.show(f"      {quiet('does not exist yet; the first command that writes makes it')}")
+        console.show(f"        {quiet('does not exist yet; the first command that writes makes it')}")
+
+
+def _show_daemon(console: Console, found: Diagnosis) -> None:
+    from spec_kitty_cli import daemonview
+
+    if found.daemon is None:
+        return
+    console.show(f"{strong('daemon')}  {daemonview.line(found.daemon)}")
+    if found.daemon.root is not None:
+        console.show(f"        {quiet(f'it says it works for {words.plain(found.daemon.root)}')}")
 
 
 def _show_surfaces(console: Console, found: Diagnosis) -> None:
