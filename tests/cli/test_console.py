@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import subprocess
+import termios
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,13 +19,16 @@ from spec_kitty_cli.console import Console
 
 if TYPE_CHECKING:
     from cli.program import Program
+    from support.repositories import Repository
 
 ESCAPE = "\x1b["
 
 
-def on_a_terminal(program: Program, *arguments: str) -> str:
-    """What a terminal receives on stdout."""
+def on_a_terminal(program: Program, *arguments: str, columns: int = 0) -> str:
+    """What a terminal receives on stdout; it is as wide as `columns` says, or does not know how wide it is."""
     ours, theirs = pty.openpty()
+    if columns:
+        termios.tcsetwinsize(theirs, (24, columns))
     with subprocess.Popen(
         [BIN / "spec-kitty", *arguments], stdout=theirs, cwd=program.where, env=program.environment
     ) as process:
@@ -165,6 +169,38 @@ def test_json_carries_times_and_paths_as_text(capsys: pytest.CaptureFixture[str]
 def test_nothing_for_people_is_printed_in_json_mode(capsys: pytest.CaptureFixture[str]) -> None:
     Console(json=True).show("hello")
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("columns", [20, 50, 80, 200])
+def test_a_table_is_cut_where_the_terminal_ends(in_shop: Program, shop: Repository, columns: int) -> None:
+    name = "002-" + "-".join(["a", "name", "that", "goes", "on", "for", "longer", "than", "anyone", "reads"] * 2)
+    shop.feature(name, "plan")
+    shop.commit()
+    in_shop.environment["NO_COLOR"] = "1"
+    in_shop.environment.pop("COLUMNS", None)
+
+    (row,) = (
+        line
+        for line in on_a_terminal(in_shop, "guardian", "phase", "--all", columns=columns).splitlines()
+        if "002-a" in line
+    )
+
+    cell = row[row.index("002-") :]
+    if columns == 200:
+        assert cell == name
+    else:
+        assert name.startswith(cell.removesuffix("…"))
+        assert cell.endswith("…")
+        assert len(row) == columns or (columns == 20 and len(cell) == 12), "some of it is kept on any terminal"
+
+
+def test_a_table_in_a_pipe_is_whole_whatever_the_terminal(in_shop: Program, shop: Repository) -> None:
+    name = "002-" + "long-" * 30 + "name"
+    shop.feature(name, "plan")
+    shop.commit()
+    in_shop.environment["COLUMNS"] = "40"
+
+    assert f"{name}\n" in in_shop("guardian", "phase", "--all").out
 
 
 def test_an_empty_table_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cli.program import BIN
+from support.guarded import committed_beside
 from support.repositories import Repository
 
 if TYPE_CHECKING:
@@ -250,6 +251,38 @@ def test_restart_takes_up_the_phase_that_head_is_in(in_shop: Program, shop: Repo
     shop.commit()
     assert in_shop("guardian", "restart", "--accept-current", "--reason", "planned").code == 0
     assert in_shop("guardian", "status", "--json").json["phase"] == "tasks"
+
+
+def test_restart_is_refused_while_head_does_not_count(in_shop: Program, shop: Repository) -> None:
+    guard(in_shop)
+    shop.git("update-ref", "HEAD", committed_beside(shop, {"src/app.py": "not legal\n"}))
+    pid = in_shop("guardian", "status", "--json").json["pid"]
+
+    outcome = in_shop("guardian", "restart")
+    reported = in_shop("guardian", "restart", "--json")
+
+    assert (outcome.code, outcome.out) == (reported.code, reported.out) == (2, "")
+    assert is_one_sentence_with_a_hint(outcome)
+    assert reported.error["code"] == "guardian.head.unattested"
+    assert in_shop("guardian", "status", "--json").json["pid"] == pid
+    break_the_rule(shop)
+
+
+def test_check_for_another_feature_is_answered_from_the_record(in_shop: Program, shop: Repository) -> None:
+    shop.feature("002-search", "implement")
+    shop.commit()
+    guard(in_shop)
+    in_shop("guardian", "stop")
+    shop.feature("002-search", "finished")
+    shop.feature("001-cart", "implement")
+    shop.commit()
+
+    for name in ("002-search", "002", "2", "search"):
+        found = in_shop("guardian", "check", "src/app.py", "--feature", name, "--json")
+        assert (found.code, found.json["phase"]) == (0, "implement")
+    for mine in ([], ["--feature", "001"], ["--feature", "cart"]):
+        found = in_shop("guardian", "check", "src/app.py", *mine, "--json")
+        assert (found.code, found.json["phase"]) == (1, "plan")
 
 
 def test_in_the_foreground_it_stays_until_it_is_interrupted(in_shop: Program, shop: Repository) -> None:

@@ -43,6 +43,17 @@ def project(path: Path, phase: Phase = "plan", *, files: int = 4) -> Repository:
     return repository
 
 
+def committed_beside(repository: Repository, changes: dict[str, str]) -> str:
+    """A commit on top of HEAD made of plumbing alone; no reference names it, nothing in the work tree changes."""
+    index = {"GIT_INDEX_FILE": str(repository.home / "index")}
+    repository.git("read-tree", "HEAD", env=index)
+    for path, content in changes.items():
+        blob = repository.git("hash-object", "-w", "--stdin", stdin=content.encode())
+        repository.git("update-index", "--add", "--cacheinfo", f"100644,{blob},{path}", env=index)
+    tree = repository.git("write-tree", env=index)
+    return repository.git("commit-tree", tree, "-p", "HEAD", "-m", "evil")
+
+
 def snapshot(directory: Path) -> Snapshot:
     """Every path below a directory: its mode with the kind, and its bytes or its target."""
     found: Snapshot = {}

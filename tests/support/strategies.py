@@ -75,7 +75,14 @@ def policies(draw: st.DrawFn) -> Policy:
     )
 
 
-_states = st.builds(FeatureState, phase=phases, finished=st.booleans(), changes_requested=st.booleans())
+_states = st.builds(
+    FeatureState,
+    phase=phases,
+    finished=st.booleans(),
+    changes_requested=st.booleans(),
+    candidates=st.lists(phases, unique=True, max_size=2).map(tuple),
+    malformed=st.lists(st.lists(names, min_size=1, max_size=3).map("/".join), max_size=1).map(tuple),
+)
 
 
 @st.composite

@@ -32,39 +32,40 @@ KNOWN = reports("001-first", "034-home-guard", "kernel-clock-single-door", "hous
 
 
 @pytest.mark.parametrize(
-    ("folder", "feature"),
+    ("folder", "feature", "part"),
     [
-        ("034-home-guard", "034-home-guard"),
-        ("034-home-guard-WP01", "034-home-guard"),
-        ("034-home-guard-WP12", "034-home-guard"),
-        ("034-home-guard-lane-a", "034-home-guard"),
-        ("034-home-guard-lane-planning", "034-home-guard"),
-        ("house-rules-01KZZZZZ-lane-b", "house-rules-01KZZZZZ"),
-        ("house-rules-01KZZZZZ-coord", "house-rules-01KZZZZZ"),
-        ("kernel-clock-single-door-lane-a", "kernel-clock-single-door"),
+        ("034-home-guard", "034-home-guard", ""),
+        ("034-home-guard-WP01", "034-home-guard", "WP01"),
+        ("034-home-guard-WP12", "034-home-guard", "WP12"),
+        ("034-home-guard-lane-a", "034-home-guard", "lane-a"),
+        ("034-home-guard-lane-planning", "034-home-guard", "lane-planning"),
+        ("house-rules-01KZZZZZ-lane-b", "house-rules-01KZZZZZ", "lane-b"),
+        ("house-rules-01KZZZZZ-coord", "house-rules-01KZZZZZ", "coord"),
+        ("kernel-clock-single-door", "kernel-clock-single-door", ""),
+        ("kernel-clock-single-door-lane-a", "kernel-clock-single-door", "lane-a"),
     ],
 )
-def test_the_folder_below_worktrees_binds_in_every_era(folder: str, feature: str) -> None:
+def test_the_folder_below_worktrees_binds_in_every_era(folder: str, feature: str, part: str) -> None:
     binding = bind(worktree(f"/home/ada/project/.worktrees/{folder}"), KNOWN, branch="main")
 
-    assert binding == Binding((feature,), f"the work tree's folder is .worktrees/{folder}")
+    assert binding == Binding((feature,), f"the work tree's folder is .worktrees/{folder}", part)
 
 
 @pytest.mark.parametrize(
-    ("branch", "feature"),
+    ("branch", "feature", "part"),
     [
-        ("034-home-guard", "034-home-guard"),
-        ("034-home-guard-WP01", "034-home-guard"),
-        ("kitty/mission-034-home-guard", "034-home-guard"),
-        ("kitty/mission-034-home-guard-lane-a", "034-home-guard"),
-        ("kitty/mission-house-rules-01KZZZZZ", "house-rules-01KZZZZZ"),
-        ("kitty/mission-house-rules-01KZZZZZ-lane-c", "house-rules-01KZZZZZ"),
-        ("kitty/mission-kernel-clock-single-door-lane-a", "kernel-clock-single-door"),
-        ("house-rules-01KZZZZZ", "house-rules-01KZZZZZ"),
+        ("034-home-guard", "034-home-guard", ""),
+        ("034-home-guard-WP01", "034-home-guard", "WP01"),
+        ("kitty/mission-034-home-guard", "034-home-guard", ""),
+        ("kitty/mission-034-home-guard-lane-a", "034-home-guard", "lane-a"),
+        ("kitty/mission-house-rules-01KZZZZZ", "house-rules-01KZZZZZ", ""),
+        ("kitty/mission-house-rules-01KZZZZZ-lane-c", "house-rules-01KZZZZZ", "lane-c"),
+        ("kitty/mission-kernel-clock-single-door-lane-a", "kernel-clock-single-door", "lane-a"),
+        ("house-rules-01KZZZZZ", "house-rules-01KZZZZZ", ""),
     ],
 )
-def test_the_branch_binds_in_every_era(branch: str, feature: str) -> None:
-    assert bind(worktree(), KNOWN, branch=branch) == Binding((feature,), f"the branch is {branch}")
+def test_the_branch_binds_in_every_era(branch: str, feature: str, part: str) -> None:
+    assert bind(worktree(), KNOWN, branch=branch) == Binding((feature,), f"the branch is {branch}", part)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +111,15 @@ def test_a_name_that_ends_like_a_suffix_is_taken_whole_first() -> None:
 
     binding = bind(worktree(), known, branch="010-the-lane-a")
 
-    assert binding.features == ("010-the-lane-a",)
+    assert (binding.features, binding.part) == (("010-the-lane-a",), "")
+
+
+def test_the_part_is_kept_when_the_same_feature_is_asked_for_and_not_when_another_is() -> None:
+    place = worktree("/home/ada/project/.worktrees/034-home-guard-WP02")
+
+    assert bind(place, KNOWN, feature="034").part == "WP02"
+    assert bind(place, KNOWN, feature="001").part == ""
+    assert bind(place, KNOWN, every=True).part == ""
 
 
 def project_with_ids(repository: Repository, ids: Mapping[str, object]) -> Worktree:
@@ -200,7 +209,7 @@ def test_all_binds_every_unfinished_feature() -> None:
     known = reports("002-b", "001-a", "003-done", finished=("003-done",))
 
     assert bind(worktree(), known, every=True) == Binding(
-        ("001-a", "002-b"), "every unfinished feature was asked for (2 of 3)"
+        ("001-a", "002-b"), "every unfinished feature was asked for (2 of 3)", every=True
     )
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kitty_guardian.project import frontmatter
-from kitty_guardian.project.frontmatter import Frontmatter, check_frontmatter, read_frontmatter
+from kitty_guardian.project.frontmatter import Frontmatter, read_frontmatter
 
 PATH = "kitty-specs/001-one/tasks/WP01.md"
 
@@ -29,12 +29,11 @@ def value(head: str, key: str = "lane") -> str | None:
 
 
 def problem(data: bytes) -> tuple[int | None, str]:
-    """The one problem of a file, which `check_frontmatter` reports too where it can."""
+    """The one problem of a file."""
     found = read_frontmatter(data, PATH)
     assert found.fields == {}
     (only,) = found.problems
     assert only.path == PATH
-    assert check_frontmatter(data, PATH) in ((only,), ())
     return only.line, only.message
 
 
@@ -97,14 +96,13 @@ def test_a_byte_order_mark_and_crlf_are_fine() -> None:
 
     assert (found.fields["lane"].value, found.fields["lane"].line) == ("doing", 2)
     assert found.fields["agent"].value == "a"
-    assert found.problems == check_frontmatter(data, PATH) == ()
+    assert found.problems == ()
 
 
 def test_a_body_may_hold_anything_that_is_text() -> None:
     data = b"---\nlane: done\n---\n<<<<<<< HEAD\nlane: doing\n=======\n---\nlane: planned\n---\n"
 
     assert read_frontmatter(data, PATH).fields["lane"].value == "done"
-    assert check_frontmatter(data, PATH) == ()
 
 
 @pytest.mark.parametrize("data", [b"---\n---\n", b"---\n# nothing yet\n---\n", b"---\n---"])
@@ -150,16 +148,15 @@ def test_broken_heads_are_reported_with_their_line(data: bytes, line: int | None
     assert found_line == line or (found_line is not None and line is not None and abs(found_line - line) <= 1)
 
 
-def test_nested_keys_that_are_there_twice_are_reported_by_the_full_reading() -> None:
+def test_nested_keys_that_are_there_twice_are_reported() -> None:
     found = read("lane: done\nhistory:\n  - lane: planned\n  - lane: done\n    agent: a\n    agent: b")
 
     assert [(problem.line, problem.message) for problem in found.problems] == [(7, "has the key 'agent' twice")]
 
 
-def test_a_key_that_only_seems_doubled_is_no_problem_for_the_quick_check() -> None:
+def test_a_key_that_only_seems_doubled_is_no_problem() -> None:
     data = b'---\nnote: "a\nlane: b\nlane: c"\nlane: done\n---\n'
 
-    assert check_frontmatter(data, PATH) == ()
     assert read_frontmatter(data, PATH).fields["lane"].value == "done"
 
 
@@ -181,7 +178,6 @@ def test_no_bytes_make_it_crash(data: bytes) -> None:
     found = read_frontmatter(data, PATH)
 
     assert not (found.fields and found.problems)
-    check_frontmatter(data, PATH)
 
 
 @given(st.text("abc012:#'\"[]{}-!&* \n", max_size=80))

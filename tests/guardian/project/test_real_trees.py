@@ -15,15 +15,20 @@ from kitty_guardian.model.phases import Phase
 from kitty_guardian.model.reports import PhaseReport
 from kitty_guardian.project.features import read_features
 from kitty_guardian.project.git import Git
+from kitty_guardian.project.readings import Readings
+from kitty_guardian.project.statuslog import read_status_log
 from kitty_guardian.project.trees import DiskTree, GitTree
 from support.corpus import Release, corpus
+from support.reading import from_commit
 from support.repositories import Repository
+
+RELEASES: tuple[Release, ...] = ("v0.9.4", "v0.16.2", "v2.1.0", "v3.1.0", "v3.2.2")
 
 
 @functools.cache
 def reports_of(release: Release) -> dict[str, PhaseReport]:
-    """Every feature of this release, read thoroughly from the disk."""
-    return read_features(DiskTree(corpus(release)), thorough=True)
+    """Every feature of this release, read from the disk."""
+    return read_features(DiskTree(corpus(release)))
 
 
 def work_package_files(release: Release) -> int:
@@ -52,13 +57,36 @@ def test_every_feature_and_work_package_is_found(release: Release, features: int
         assert path.name[:4] in reports[feature].work_packages
 
 
-@pytest.mark.parametrize(("release", "count"), [("v2.1.0", 269), ("v3.1.0", 442), ("v3.2.2", 1349)])
+LOGGED: list[tuple[Release, int]] = [("v2.1.0", 269), ("v3.1.0", 442), ("v3.2.2", 1349)]
+SUMMED_UP = ("lane", "actor", "last_transition_at", "last_event_id", "force_count")
+
+
+@pytest.mark.parametrize(("release", "count"), LOGGED)
 def test_lanes_agree_with_upstreams_own_summary(release: Release, count: int) -> None:
     expected = {}
     for path in corpus(release).glob("kitty-specs/*/status.json"):
         for name, state in json.loads(path.read_text(encoding="utf-8"))["work_packages"].items():
             expected[path.parent.name, name] = state["lane"]
     read = {key: reports_of(release)[key[0]].work_packages[key[1]].value for key in expected}
+
+    assert len(expected) == count
+    assert read == expected
+
+
+@pytest.mark.parametrize(("release", "count"), LOGGED)
+def test_whatever_else_upstream_sums_up_agrees_too(release: Release, count: int) -> None:
+    expected, read = {}, {}
+    for path in corpus(release).glob("kitty-specs/*/status.json"):
+        log = path.with_name("status.events.jsonl")
+        if not log.is_file():
+            continue
+        standings = read_status_log(log.read_bytes(), log.name).standings
+        for name, state in json.loads(path.read_text(encoding="utf-8"))["work_packages"].items():
+            found = standings[name]
+            expected[path.parent.name, name] = {key: state.get(key) for key in SUMMED_UP}
+            read[path.parent.name, name] = dict(
+                zip(SUMMED_UP, (found.lane, found.actor, found.at, found.event_id, found.force_count), strict=True)
+            )
 
     assert len(expected) == count
     assert read == expected
@@ -117,23 +145,31 @@ def test_phases_are_what_they_were_when_the_tree_was_first_read(release: Release
     assert Counter(report.phase for report in reports_of(release).values()) == phases
 
 
-@pytest.mark.parametrize("release", ["v0.9.4", "v2.1.0", "v3.1.0", "v3.2.2"])
+@pytest.mark.parametrize("release", RELEASES)
 def test_a_commit_is_read_as_the_work_tree_is(release: Release, tmp_path: Path) -> None:
     repository = Repository(tmp_path / "project")
     shutil.copytree(corpus(release), repository.path, dirs_exist_ok=True)
     repository.commit()
 
-    with GitTree(Git(repository.path, env=repository.environment), "HEAD") as tree:
-        assert read_features(tree, thorough=True) == reports_of(release)
-        quick = read_features(tree)
+    assert from_commit(repository) == reports_of(release)
 
-    # The quick reading differs in nothing but what it might not notice.
-    assert {name: report.phase for name, report in quick.items()} == {
-        name: report.phase for name, report in reports_of(release).items()
+    readings = Readings()
+    with GitTree(Git(repository.path, env=repository.environment), "HEAD") as tree:
+        assert read_features(DiskTree(repository.path), readings) == reports_of(release)
+        parsed = readings.parsed
+        assert read_features(tree, readings) == reports_of(release)
+    assert readings.parsed == parsed, "what was read from the disk is not read again"
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_nothing_of_a_real_tree_is_in_doubt(release: Release) -> None:
+    doubted = {
+        name: (report.candidates, report.unreadable)
+        for name, report in reports_of(release).items()
+        if report.candidates != (report.phase,) or report.unreadable
     }
-    assert {name: report.work_packages for name, report in quick.items()} == {
-        name: report.work_packages for name, report in reports_of(release).items()
-    }
+
+    assert doubted == {}
 
 
 def test_the_trees_are_unpacked_outside_the_project() -> None:

@@ -18,7 +18,7 @@ def read(*lines: str) -> StatusLog:
     return read_status_log("".join(f"{line}\n" for line in lines).encode(), PATH)
 
 
-def lanes(log: StatusLog) -> dict[str, Lane]:
+def lanes(log: StatusLog) -> dict[str, Lane | None]:
     return {name: standing.lane for name, standing in log.standings.items()}
 
 
@@ -27,7 +27,7 @@ def problems(log: StatusLog) -> list[tuple[int | None, str]]:
     return [(problem.line, problem.message) for problem in log.problems]
 
 
-def lane_of(*lines: str) -> Lane:
+def lane_of(*lines: str) -> Lane | None:
     log = read(*lines)
     assert log.problems == ()
     return log.standings["WP01"].lane
@@ -98,6 +98,8 @@ def test_lines_of_other_known_kinds_are_passed_over() -> None:
         json.dumps({"event_type": "WPCreated", "aggregate_id": "WP05", "aggregate_type": "WorkPackage", "payload": {}}),
         json.dumps({"event_type": "DecisionPointOpened", "payload": {}}),
         json.dumps({"event_type": "PhaseEntered", "aggregate_id": "x"}),
+        json.dumps({"event_type": "Surprise"}),
+        transition("WP05", "done", number=1, event_type="WPMoved"),
         json.dumps({"event_name": "retrospective.completed", "at": "t"}),
         json.dumps({"type": "RetrospectiveSkipped"}),
         transition("WP02", "claimed"),
@@ -105,7 +107,7 @@ def test_lines_of_other_known_kinds_are_passed_over() -> None:
 
     assert problems(log) == []
     assert lanes(log) == {"WP02": Lane.CLAIMED}
-    assert log.standings["WP02"].line == 9
+    assert log.standings["WP02"].line == 11
 
 
 def test_actors_may_be_mappings_and_ids_may_stand_under_the_old_name() -> None:
@@ -136,7 +138,11 @@ GOOD = transition("WP01", "claimed")
     ("line", "message"),
     [
         ("{", "is not JSON: "),
-        ("<<<<<<< HEAD", "is not JSON: "),
+        ("<<<<<<< HEAD", "is a marker of an unresolved merge conflict"),
+        ("=======", "is a marker of an unresolved merge conflict"),
+        ("||||||| 1a2b3c", "is a marker of an unresolved merge conflict"),
+        (">>>>>>> theirs\r", "is a marker of an unresolved merge conflict"),
+        ("========", "is not JSON: "),
         ('{"a": NaN}', "is not JSON: NaN is no JSON value"),
         ('{"a": ' + "9" * 5000 + "}", "is not JSON: "),
         ("[" * 100_000, "is not JSON: "),
@@ -146,18 +152,20 @@ GOOD = transition("WP01", "claimed")
         ('{"kind": "surprise"}', "is of the unknown kind 'surprise'"),
         ('{"kind": ["annotation"]}', "is of the unknown kind ['annotation']"),
         ('{"hello": "world"}', "is neither a lane transition nor of another known kind"),
-        ('{"event_type": "WPCreated"}', "is neither a lane transition nor of another known kind"),
-        ('{"event_type": 1, "payload": {}}', "is neither a lane transition nor of another known kind"),
         ('{"type": "Other", "event_name": 3}', "is neither a lane transition nor of another known kind"),
         (transition("WP01", "doing", number=1), "enters the unknown lane 'doing'"),
         (transition("WP01", "Done", number=1), "enters the unknown lane 'Done'"),
         (transition("WP01", "genesis", number=1), "enters the unknown lane 'genesis'"),
         (transition("WP01", "done", number=1, from_lane="nowhere"), "leaves the unknown lane 'nowhere'"),
-        (transition("WP01", "done", number=1, from_lane=None), "has no text under 'from_lane'"),
-        (transition("WP01", "", number=1), "has no text under 'to_lane'"),
+        (transition("WP01", "done", number=1, from_lane=None), "leaves the unknown lane None"),
+        (transition("WP01", "", number=1), "enters the unknown lane ''"),
         (transition("WP01", "done", number=1, at=3), "has no text under 'at'"),
         (transition("WP01", "done", event_id=""), "has no text under 'event_id'"),
-        (transition("../x", "done", number=1), "moves '../x', which is no work package id"),
+        (transition("WP 01", "done", number=1), "moves 'WP 01', which is no work package id"),
+        (transition("", "done", number=1), "moves '', which is no work package id"),
+        (transition("WP01\n", "done", number=1), r"moves 'WP01\n', which is no work package id"),
+        (transition("x" * 65, "done", number=1), f"moves '{'x' * 65}', which is no work package id"),
+        (transition("WP01", "done", number=1, wp_id=1), "moves 1, which is no work package id"),
         (transition("WP01", "done", number=1, wp_id=None), "moves None, which is no work package id"),
         (transition("WP01", "done"), "repeats event 01KJM21FXF8MHPHQ4800000000 of line 1; left out"),
         (GOOD, "repeats event 01KJM21FXF8MHPHQ4800000000 of line 1; left out"),
@@ -170,6 +178,24 @@ def test_a_line_that_cannot_be_understood_is_reported_and_left_out(line: str, me
     assert number == 2
     assert found.startswith(message)
     assert lanes(log) == {"WP01": Lane.CLAIMED, "WP02": Lane.DONE}
+
+
+@pytest.mark.parametrize("name", ["../x", "WP01-login", "T1", "1", "é", "x" * 64])
+def test_any_name_without_white_space_names_a_work_package(name: str) -> None:
+    log = read(GOOD, transition(name, "for_review", number=1))
+
+    assert problems(log) == []
+    assert log.whole
+    assert lanes(log) == {"WP01": Lane.CLAIMED, name: Lane.FOR_REVIEW}
+
+
+@pytest.mark.parametrize("name", ["", "WP 01", "WP01\n", "WP\u00a001", "WP\x7f", "\x1b[2J", "x" * 65])
+def test_a_line_that_names_no_work_package_may_have_moved_any(name: str) -> None:
+    log = read(GOOD, transition(name, "for_review", number=1))
+
+    assert not log.whole
+    assert log.doubts("WP01")
+    assert log.doubts("WP99")
 
 
 def test_a_line_that_is_not_utf8_is_reported() -> None:
@@ -221,6 +247,32 @@ def test_a_verdict_that_asks_for_changes_stands_until_the_next_for_review(fields
     assert not asks(back, transition("WP01", "for_review", number=2), transition("WP01", "in_review", number=3))
 
 
+@pytest.mark.parametrize("reference", ["feedback://001-one/WP01", "review-cycle://001-one/WP01/1"])
+@pytest.mark.parametrize("lane", ["in_progress", "planned"])
+def test_findings_ask_for_changes_when_the_review_was_claimed_as_in_progress(lane: str, reference: str) -> None:
+    claim = transition("WP01", "in_progress", number=1, from_lane="for_review", review_ref="action-review-claim")
+
+    assert not asks(claim)
+    assert asks(claim, transition("WP01", lane, number=2, from_lane="in_progress", review_ref=reference))
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "/var/folders/x/review.md",
+        "kitty-specs/001-one/tasks/WP01/review-cycle-1.md",
+        r"C:\Temp\findings.txt",
+        "review-cycle-1.md",
+        "feedback:WP01",
+        "review-cycle:1",
+    ],
+)
+def test_findings_of_any_form_ask_for_changes_where_work_goes_back_from_a_review(reference: str) -> None:
+    assert asks(transition("WP01", "planned", from_lane="for_review", review_ref=reference))
+    assert asks(transition("WP01", "in_progress", from_lane="approved", review_ref=reference))
+    assert not asks(transition("WP01", "done", from_lane="in_review", review_ref=reference))
+
+
 @pytest.mark.parametrize("lane", ["approved", "done", "canceled"])
 def test_a_finished_work_package_has_no_changes_requested(lane: str) -> None:
     assert not asks(transition("WP01", "planned", number=1, **ASKING), transition("WP01", lane, number=2))
@@ -237,6 +289,12 @@ def test_a_later_verdict_that_approves_clears_it() -> None:
     [
         {"review_ref": "action-review-claim"},
         {"review_ref": "force-override"},
+        {"review_ref": "planner-review-claim"},
+        {"review_ref": "auto-approval:kitty-specs/001-one/tasks/WP01/review-cycle-1.md"},
+        {"review_ref": "lane-approved:lane-a/WP01"},
+        {"review_ref": "approved"},
+        {"review_ref": ""},
+        {"review_ref": ["feedback://x"]},
         {"review_result": "changes_requested"},
         {"review_result": {"verdict": " "}},
         {"review_result": {"verdict": 3}},
@@ -245,6 +303,96 @@ def test_a_later_verdict_that_approves_clears_it() -> None:
 )
 def test_claims_of_a_review_and_nonsense_ask_for_nothing(fields: dict[str, Any]) -> None:
     assert not asks(transition("WP01", "in_progress", from_lane="for_review", **fields))
+
+
+def annotation(number: int, **delta: object) -> str:
+    event = {
+        "kind": "annotation",
+        "wp_id": "WP01",
+        "at": f"2026-04-01T10:00:{number:02}+00:00",
+        "event_id": f"N{number}",
+    }
+    return json.dumps({**event, "delta": delta})
+
+
+def runtime(*lines: str) -> dict[str, Any]:
+    """What is noted about WP01, whichever order the lines are in."""
+    log, reversed_log = read(*lines), read(*reversed(lines))
+    assert log.problems == reversed_log.problems == ()
+    assert log.standings["WP01"].runtime == reversed_log.standings["WP01"].runtime
+    return dict(log.standings["WP01"].runtime)
+
+
+def test_the_latest_annotation_wins_and_an_empty_one_does_not() -> None:
+    found = runtime(GOOD, annotation(1, agent="a", model="m"), annotation(2, agent="b", model="", role=None))
+
+    assert found == {"agent": "b", "model": "m", "role": None}
+
+
+def test_notes_and_references_and_subtasks_are_gathered() -> None:
+    found = runtime(
+        GOOD,
+        annotation(1, note="one", tracker_refs=["A"], subtasks={"T001": "doing"}),
+        annotation(2, note="two", tracker_refs=["B", "A"], subtasks={"T002": "done"}),
+    )
+
+    assert found == {"notes": ["one", "two"], "tracker_refs": ["A", "B"], "subtasks": {"T001": "doing", "T002": "done"}}
+    assert runtime(GOOD, annotation(1, tracker_refs=["A"]), annotation(2, tracker_refs_replace=["B"])) == {
+        "tracker_refs": ["B"]
+    }
+
+
+def test_a_claim_says_who_works_and_an_annotation_or_a_release_overrules_it() -> None:
+    claim = transition("WP01", "claimed", policy_metadata={"agent": "a", "shell_pid": 7, "other": 1})
+
+    assert runtime(claim) == {"agent": "a", "shell_pid": 7}
+    assert runtime(claim, annotation(1, agent="b")) == {"agent": "b", "shell_pid": 7}
+    released = runtime(claim, annotation(1, release_runtime_claim=True))
+    assert (released["agent"], released["shell_pid"]) == (None, None)
+
+
+def test_what_grows_grows_by_what_has_its_shape_and_anything_else_stands_as_it_is() -> None:
+    mapping = {"tracker": "x", "id": 3}
+    found = runtime(
+        GOOD,
+        annotation(1, tracker_refs=[mapping, "A", {"id": 3, "tracker": "x"}], note={"text": "one"}),
+        annotation(2, tracker_refs="B", subtasks=["T001"], note=["two"]),
+    )
+
+    assert found == {
+        "notes": [{"text": "one"}, ["two"]],
+        "tracker_refs": [mapping, "A"],
+        "subtasks": ["T001"],
+    }
+    assert runtime(GOOD, annotation(1, tracker_refs=["A"]), annotation(2, tracker_refs_replace=[])) == {
+        "tracker_refs": []
+    }
+
+
+def test_annotations_move_nothing_and_make_no_work_package() -> None:
+    assert read(annotation(1, lane="done")).standings == {}
+    assert lane_of(GOOD, annotation(1, lane="done", to_lane="done")) is Lane.CLAIMED
+
+
+def test_a_verdict_may_be_noted_instead_of_moved() -> None:
+    reviewed = annotation(1, review_result={"reviewer": "bo", "verdict": "changes_requested"})
+
+    assert asks(GOOD, reviewed)
+    assert not asks(GOOD, reviewed, annotation(2, review_result={"verdict": "approved"}))
+    assert not asks(GOOD, reviewed, transition("WP01", "for_review", number=3, at="2026-05-01"))
+
+
+def test_who_moved_it_when_and_how_often_by_force_is_told() -> None:
+    actor = {"role": "implementer", "profile": "p", "tool": "t", "model": "m"}
+    log = read(
+        transition("WP01", "claimed", force=True),
+        transition("WP01", "planned", number=1, force="yes"),
+        transition("WP01", "done", number=2, force=True, actor=actor),
+    )
+    found = log.standings["WP01"]
+
+    assert (found.actor, found.force_count, found.line) == (actor, 2, 3)
+    assert (found.at, found.event_id) == ("2026-03-01T10:00:02.000001+00:00", "01KJM21FXF8MHPHQ4800000002")
 
 
 @st.composite
@@ -267,7 +415,7 @@ def logs(draw: st.DrawFn) -> tuple[list[str], list[str]]:
 
 @given(logs())
 def test_neither_the_order_of_lines_nor_repeating_them_matters(both: tuple[list[str], list[str]]) -> None:
-    def standings(lines: list[str]) -> dict[str, tuple[Lane, bool]]:
+    def standings(lines: list[str]) -> dict[str, tuple[Lane | None, bool]]:
         found = read(*lines).standings
         return {name: (standing.lane, standing.changes_requested) for name, standing in found.items()}
 

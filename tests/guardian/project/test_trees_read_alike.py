@@ -8,6 +8,7 @@ import pytest
 
 from kitty_guardian.errors import GitError
 from kitty_guardian.project.git import Git
+from kitty_guardian.project.objects import ObjectReader
 from kitty_guardian.project.trees import DiskTree, Entry, GitTree, Tree
 from support.repositories import Repository
 
@@ -48,6 +49,13 @@ def test_disk_and_commit_list_the_same_entries(mixed: Repository) -> None:
             Entry("spec.md", "file"),
             Entry("tasks", "directory"),
         )
+
+
+def reader_of(tree: GitTree) -> ObjectReader:
+    """The process that a tree reads with, once it has read."""
+    reader = tree._blobs._reader
+    assert reader is not None
+    return reader
 
 
 @pytest.mark.parametrize("directory", ["kitty-specs/no", "kitty-specs/002-link", "kitty-specs/001-one/spec.md"])
@@ -138,14 +146,12 @@ def test_a_missing_object_is_an_error_and_the_rest_is_read(repository: Repositor
 def test_a_reading_process_that_dies_is_replaced(mixed: Repository) -> None:
     with GitTree(Git(mixed.path, env=mixed.environment), "HEAD") as tree:
         assert tree.read("kitty-specs/001-one/spec.md") == b"spec"
-        assert tree._reader is not None
-        tree._reader._process.kill()
-        tree._reader._process.wait()
+        reader_of(tree)._process.kill()
+        reader_of(tree)._process.wait()
         tree.expect(["kitty-specs/001-one/spec.md"])
         assert tree.read("kitty-specs/001-one/spec.md") == b"spec"
 
-        assert tree._reader is not None
-        tree._reader.close()
+        reader_of(tree).close()
         with pytest.raises(GitError, match="has ended"):
             tree.read("kitty-specs/001-one/spec.md")
         assert tree.read("kitty-specs/001-one/spec.md") == b"spec"
@@ -154,8 +160,7 @@ def test_a_reading_process_that_dies_is_replaced(mixed: Repository) -> None:
 def test_a_forgotten_tree_leaves_no_process(mixed: Repository) -> None:
     tree = GitTree(Git(mixed.path, env=mixed.environment), "HEAD")
     assert tree.read("kitty-specs/001-one/spec.md") == b"spec"
-    assert tree._reader is not None
-    process = tree._reader._process
+    process = reader_of(tree)._process
 
     del tree
     gc.collect()

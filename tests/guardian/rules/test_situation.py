@@ -166,6 +166,82 @@ class TestWayOut:
         assert not paused.may_hold("src")
 
 
+class TestDoubt:
+    LOG = "kitty-specs/005-torn/status.events.jsonl"
+    WORK_PACKAGE = "kitty-specs/005-torn/tasks/WP01.md"
+
+    def torn(self, *candidates: Phase, malformed: tuple[str, ...] = (), policy: Policy = POLICY) -> Situation:
+        state = FeatureState(candidates[0], candidates=candidates, malformed=malformed)
+        return Situation(policy, {**FEATURES, "005-torn": state}, ("005-torn",))
+
+    @pytest.mark.parametrize(
+        ("path", "rule"),
+        [
+            ("src/app.py", "plan.block:src/"),
+            ("kitty-specs/005-torn/spec.md", "implement.block:spec.md"),
+            ("kitty-specs/005-torn/plan.md", "implement.block:plan.md"),
+            ("kitty-specs/005-torn/tasks/WP01.md", "plan.block:tasks/"),
+            ("kitty-specs/005-torn/notes.md", "neutral"),
+            ("docs/readme.md", "neutral"),
+        ],
+    )
+    def test_a_path_is_denied_if_any_candidate_denies_it(self, path: str, rule: str) -> None:
+        phases = (Phase.PLAN, Phase.TASKS, Phase.IMPLEMENT, Phase.REVIEW)
+
+        decision = self.torn(*phases).judge(path)
+
+        assert decision.rule == rule
+        assert decision.allowed is all(self.torn(phase).judge(path).allowed for phase in phases)
+        assert self.torn(*reversed(phases)).judge(path).allowed is decision.allowed
+
+    def test_a_denial_says_which_of_the_phases_denies(self) -> None:
+        decision = self.torn(Phase.TASKS, Phase.IMPLEMENT).judge("src/app.py")
+
+        assert decision.phase is Phase.TASKS
+        assert decision.reason == "005-torn, which may be in tasks: src/ is closed in the tasks phase"
+
+    @pytest.mark.parametrize("path", [LOG, WORK_PACKAGE])
+    def test_the_malformed_file_itself_is_open_so_that_it_can_be_mended(self, path: str) -> None:
+        closed = self.torn(Phase.PLAN, Phase.IMPLEMENT)
+        asked = self.torn(Phase.PLAN, Phase.IMPLEMENT, malformed=(path,))
+
+        assert not closed.judge(path).allowed
+        assert (asked.judge(path).allowed, asked.judge(path).rule) == (True, "malformed")
+
+    @pytest.mark.parametrize(
+        "path",
+        [
+            f"{LOG}/below",
+            f"{WORK_PACKAGE}/below",
+            "kitty-specs/005-torn/Status.Events.jsonl",
+            "kitty-specs/005-torn/tasks/wp01.md",
+            "kitty-specs/005-torn/tasks/WP02.md",
+            "kitty-specs/005-torn/tasks",
+            "kitty-specs/005-torn/status.json",
+            "kitty-specs/005-torn/meta.json",
+            "kitty-specs/001-home/status.events.jsonl",
+            "src/app.py",
+        ],
+    )
+    def test_nothing_else_is_open_for_that(self, path: str) -> None:
+        asked = self.torn(Phase.PLAN, Phase.IMPLEMENT, malformed=(self.LOG, self.WORK_PACKAGE))
+
+        assert not asked.judge(path).allowed
+
+    def test_a_directory_that_could_not_be_read_opens_nothing_below_it(self) -> None:
+        asked = self.torn(Phase.PLAN, Phase.IMPLEMENT, malformed=("kitty-specs/005-torn", "kitty-specs/005-torn/tasks"))
+
+        assert not asked.judge("kitty-specs/005-torn/tasks/WP01.md").allowed
+        assert not asked.judge("kitty-specs/005-torn/meta.json").allowed
+
+    def test_what_a_scan_visits_covers_every_candidate(self) -> None:
+        asked = self.torn(Phase.IMPLEMENT, Phase.PLAN)
+
+        assert asked.may_hold("src")
+        assert asked.may_hold("kitty-specs/005-torn/tasks")
+        assert not self.torn(Phase.IMPLEMENT).may_hold("kitty-specs/005-torn/tasks")
+
+
 class TestScanning:
     def test_only_directories_that_can_hold_something_closed_are_worth_a_visit(self) -> None:
         plan = situation("001-home")

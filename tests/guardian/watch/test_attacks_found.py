@@ -31,6 +31,7 @@ from kitty_guardian.watch.quarantine import Quarantine
 from support.guarded import (
     FEATURE,
     bytes_of,
+    committed_beside,
     eventually,
     guarded,
     legal_again,
@@ -77,17 +78,6 @@ def _deep_folder(place: Path, levels: int) -> None:
     os.close(fd)
 
 
-def _evil_commit(repository: Repository, changes: dict[str, str]) -> str:
-    """A commit on top of HEAD made of plumbing alone; no reference names it, nothing in the work tree changes."""
-    index = {"GIT_INDEX_FILE": str(repository.home / "index")}
-    repository.git("read-tree", "HEAD", env=index)
-    for path, content in changes.items():
-        blob = repository.git("hash-object", "-w", "--stdin", stdin=content.encode())
-        repository.git("update-index", "--add", "--cacheinfo", f"100644,{blob},{path}", env=index)
-    tree = repository.git("write-tree", env=index)
-    return repository.git("commit-tree", tree, "-p", "HEAD", "-m", "evil")
-
-
 # Findings: bytes that stay
 
 
@@ -101,6 +91,25 @@ def test_a_very_deep_folder_is_taken_and_holds_nothing_up(planned: Repository) -
         _taken(planned, "src/deep")
         _taken(planned, "src/evil.py")
         assert lifecycle.settle(planned.path).healthy
+
+
+def test_very_deep_folders_among_the_features_crash_nothing_and_hold_nothing_up(planned: Repository) -> None:
+    """600 folders in each other below kitty-specs/, committed before and moved there while a guardian runs."""
+    planned.write(f"{FEATURE_DIR}/{'d/' * 600}notes.md", "deep\n")
+    planned.write(f"kitty-specs/002-deep/{'d/' * 600}notes.md", "deep\n")
+    planned.commit("deep")
+    deep = planned.home / "deep"
+    _deep_folder(deep, 600)
+    with guarded(planned) as report:
+        assert report.status.healthy
+        deep.rename(planned.path / "kitty-specs/009-deep")
+        planned.write("src/evil.py", "evil\n")
+        _taken(planned, "src/evil.py")
+        assert lifecycle.settle(planned.path).healthy
+
+        assert lifecycle.restart(planned.path).status.phase == "plan"
+        planned.write("src/evil.py", "evil\n")
+        _taken(planned, "src/evil.py")
 
 
 @pytest.mark.parametrize("folder", ["kitty-specs/009-new", "kitty-specs", FEATURE_DIR, ".kittify"])
@@ -128,7 +137,7 @@ def test_a_submodule_that_would_hide_protected_paths_does_not_count(planned: Rep
 def test_a_planted_remote_reference_is_never_silent(planned: Repository) -> None:
     """Finding 4: by the law a remote-tracking reference vouches; that it did is told with every head that counts."""
     with guarded(planned):
-        evil = _evil_commit(planned, {"src/app.py": "evil\n"})
+        evil = committed_beside(planned, {"src/app.py": "evil\n"})
         planned.git("update-ref", "refs/remotes/origin/x", evil)
         planned.git("reset", "--quiet", "--hard", evil)
         lifecycle.settle(planned.path)
@@ -141,7 +150,7 @@ def test_what_counts_cannot_be_extended_in_the_database(planned: Repository) -> 
     """Finding 5: one INSERT into `record.db` attests any commit while the guardian runs."""
     before = snapshot(planned.path / "src")
     with guarded(planned):
-        evil = _evil_commit(planned, {"src/app.py": "evil\n"})
+        evil = committed_beside(planned, {"src/app.py": "evil\n"})
         with closing(sqlite3.connect(_state(planned, "record"))) as database, database:
             database.execute("INSERT INTO attested VALUES (?)", (evil,))
         planned.git("reset", "--quiet", "--hard", evil)

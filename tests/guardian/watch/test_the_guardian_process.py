@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from kitty_guardian.errors import GuardianError, NotARepositoryError, NotRunningError
+from kitty_guardian.errors import GuardianError, NotARepositoryError, NotRunningError, UnattestedHeadError
 from kitty_guardian.project.repository import find_worktree
 from kitty_guardian.watch import lifecycle
 from kitty_guardian.watch.audit import read_events
@@ -154,7 +154,7 @@ def test_what_was_written_after_a_crash_is_listed_and_taken(planned: Repository)
         assert (entry.reason, bytes_of(planned, entry)) == ("downtime", b"while nobody looked\n")
 
 
-def test_a_crash_does_not_move_the_phase_and_a_restart_does(planned: Repository) -> None:
+def test_neither_a_crash_nor_a_restart_takes_the_phase_from_a_head_that_does_not_count(planned: Repository) -> None:
     with stopping(planned):
         first = lifecycle.start(planned.path, feature=FEATURE)
         _kill(first.status.pid)
@@ -163,7 +163,11 @@ def test_a_crash_does_not_move_the_phase_and_a_restart_does(planned: Repository)
         planned.commit("pretend to implement")
 
         assert lifecycle.start(planned.path).status.phase == "plan"
-        assert lifecycle.restart(planned.path).status.phase == "implement"
+        with pytest.raises(UnattestedHeadError, match="does not count"):
+            lifecycle.restart(planned.path)
+        assert lifecycle.status(planned.path).phase == "plan"
+        lifecycle.stop(planned.path)  # a person's word
+        assert lifecycle.start(planned.path).status.phase == "implement"
 
 
 def test_accepting_the_tree_as_it_is_makes_it_the_baseline(planned: Repository) -> None:

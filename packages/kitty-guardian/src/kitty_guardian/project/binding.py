@@ -75,12 +75,17 @@ def bind(
     if made is not None:
         return Binding((made.feature,), made.reason, made.part)
     if not unfinished:
-        why = f"each of its {len(reports)} features is finished" if reports else "kitty-specs/ holds no feature"
-        return Binding((), f"no feature is active: {why}")
+        return Binding((), no_active_feature(reports))
     raise UnboundFeatureError(
         f"{worktree.root} is bound to no feature; unfinished: {listed(unfinished)}",
         hint=f"spec-kitty guardian start --feature {unfinished[0] if len(unfinished) == 1 else 'NAME'}, or --all",
     )
+
+
+def no_active_feature(reports: Mapping[str, PhaseReport]) -> str:
+    """Why a work tree is bound to nothing where nothing is unfinished."""
+    why = f"each of its {len(reports)} features is finished" if reports else "kitty-specs/ holds no feature"
+    return f"no feature is active: {why}"
 
 
 def asked_for(handles: Handles, wanted: str) -> str:

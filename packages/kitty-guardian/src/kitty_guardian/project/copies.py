@@ -24,6 +24,7 @@ from kitty_guardian.project.statuslog import LOG_LIMIT
 
 _BRANCHES = "refs/heads/"
 _PLACES = ("refs/heads", "refs/remotes/*")
+_NEWER = "has newer status of it"
 _USAGE = 129
 """The status with which git ends when it does not know an option."""
 
@@ -76,13 +77,14 @@ class Copies:
     @property
     def main(self) -> Copy | None:
         """What the main work tree holds, where this is a linked one and the main one is a work tree at all."""
-        if not self._worktree.is_linked or not self._checkouts:
-            return None
-        first = self._checkouts[0]
-        if first.commit is None:
+        return self._main(_NEWER)
+
+    def _main(self, why: str) -> Copy | None:
+        first = self._checkouts[0] if self._worktree.is_linked and self._checkouts else None
+        if first is None or first.commit is None:
             return None
         where = "" if first.root is None else f", {first.root},"
-        return Copy(first.commit, first.root, f"the main work tree{where} has newer status of it")
+        return Copy(first.commit, first.root, f"the main work tree{where} {why}")
 
     def of(self, feature: str, *, in_part: bool) -> Copy | None:
         """The copy of `feature` that counts, or None where that is the work tree's own.
@@ -98,7 +100,7 @@ class Copies:
         if (main := self.main) is None:
             return None
         if in_part:
-            return main if self._keeps_status(main.commit, feature) else None
+            return self._main("keeps its status") if self._keeps_status(main.commit, feature) else None
         if not self._has_news(main.commit, self._head, feature) or self._has_news(self._head, main.commit, feature):
             return None
         return main
@@ -132,7 +134,7 @@ class Copies:
         root = next((each.root for each in self._checkouts if each.branch == branch), None)
         if root == self._worktree.root:
             return None
-        return Copy(commit, root, f"its coordination branch, {branch}, has newer status of it")
+        return Copy(commit, root, f"its coordination branch, {branch}, {_NEWER}")
 
     @cached_property
     def _named_branches(self) -> dict[str, str]:

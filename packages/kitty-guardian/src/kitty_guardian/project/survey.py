@@ -10,7 +10,7 @@ from kitty_guardian.errors import UnboundFeatureError
 from kitty_guardian.model.phases import Phase
 from kitty_guardian.model.reports import PhaseReport
 from kitty_guardian.project.assignments import work_packages_of
-from kitty_guardian.project.binding import Binding, bind, listed
+from kitty_guardian.project.binding import Binding, bind, listed, no_active_feature
 from kitty_guardian.project.copies import Copies, Copy
 from kitty_guardian.project.features import FEATURES, feature_names, read_feature, read_features, unread_folders
 from kitty_guardian.project.pins import Adoption
@@ -120,8 +120,10 @@ def _bound(
     kept: str | None = None
     if feature is None and not every and prior is not None:
         every = prior.every
-        if not every:
+        if not every and prior.bound:
             kept = _kept(worktree, reports, prior)
+            if kept is None:  # names bind a work tree once only
+                return Binding((), no_active_feature(reports))
     binding = bind(worktree, reports, feature=feature or kept, every=every, branch=worktree.head_branch())
     if kept is None or prior is None:
         return binding
