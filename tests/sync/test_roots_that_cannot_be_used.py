@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from kitty_paths import StateRoot
+from kitty_sync.daemon import lifecycle
 from kitty_sync.errors import (
     AccessDeniedError,
     DiskFullError,
@@ -21,7 +22,10 @@ from kitty_sync.errors import (
     ReadOnlyStateError,
     RootNotADirectoryError,
     StateError,
+    SyncError,
 )
+from kitty_sync.status import sync_status
+from spec_kitty_cli.diagnosis import diagnose
 from support.unprivileged import UID, as_anyone, place_for_anyone
 from sync.operations import READING, WRITING, Operation, use_everything
 from sync.states import everything, is_sound
@@ -120,6 +124,33 @@ def test_a_root_that_its_owner_cannot_write_says_so_and_stays() -> None:
             for path in paths:
                 path.chmod(0o700 if path.is_dir() else 0o600)
             assert everything(root.base) == before
+
+        as_anyone(work)
+
+
+@pytest.mark.parametrize("closed", ["auth", "sync", "sync/daemon", "queues", "trackers"])
+def test_a_directory_that_nobody_may_look_into_is_told_and_ends_nothing(tmp_path: Path, closed: str) -> None:
+    def refusals(root: StateRoot) -> list[SyncError]:
+        found = []
+        for uses in (*BOTH.values(), sync_status, lifecycle.status, diagnose):
+            try:
+                uses(root)
+            except SyncError as error:
+                found.append(error)
+        return found
+
+    use_everything(StateRoot.at(tmp_path / "state"))
+    refusals(StateRoot.at(tmp_path / "state"))  # loads what could not be loaded as another user
+    with place_for_anyone() as place:
+
+        def work() -> None:
+            root = StateRoot.at(place / "state")
+            use_everything(root)
+            directory = root.base / closed
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            directory.chmod(0)
+            assert all((error.exit_code, bool(error.hint)) == (2, True) for error in refusals(root))
+            directory.chmod(0o700)
 
         as_anyone(work)
 

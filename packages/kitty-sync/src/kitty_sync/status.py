@@ -11,6 +11,7 @@ from kitty_sync.daemon import lifecycle
 from kitty_sync.daemon.work import QueueCount, count_queues
 from kitty_sync.queue.events import EventQueue
 from kitty_sync.reachability import why_unreachable
+from kitty_sync.storage.faults import explained
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,6 +78,9 @@ def sync_status(root: StateRoot, *, check: bool = False) -> SyncStatus:
     path = str(EventQueue.active(root).surface)
     active = next((each for each in queues if each.path == path), QueueCount(path, active=True, events=0, problem=None))
     daemon = lifecycle.status(root)
+    session = root.auth.session.path
+    with explained(session, "look at"):
+        session_file = session.exists()
     problem = why_unreachable(settings.server_url) if check and settings.server_url else None
     return SyncStatus(
         root=str(root.base),
@@ -84,7 +88,7 @@ def sync_status(root: StateRoot, *, check: bool = False) -> SyncStatus:
         queue=active,
         queues=queues,
         authenticated=False,
-        session_file=root.auth.session.path.exists(),
+        session_file=session_file,
         daemon=daemon,
         reachable=problem is None if check and settings.server_url else None,
         findings=tuple(_findings(settings, active, queues, daemon, problem)),

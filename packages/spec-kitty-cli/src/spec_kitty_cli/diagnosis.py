@@ -104,12 +104,16 @@ def diagnose(root: StateRoot) -> Diagnosis:
         if not any(finding.severity is Severity.ERROR for finding in findings):
             findings.append(_error(error.code, error.message, error.hint))
     seen = tuple(_look(surface) for surface in surfaces)
-    if root.base.is_dir():
+    if _is_directory(root.base):
         for each in seen:
             findings.extend(_about_surface(each, root.base))
     if daemon is not None:
         findings.extend(_about_daemon(daemon))
     return Diagnosis(root, default, seen, daemon, tuple(findings))
+
+
+def _is_directory(path: Path) -> bool:
+    return os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises where it may not look
 
 
 def _scoped(root: StateRoot) -> tuple[Surface, ...]:
@@ -145,14 +149,14 @@ def _look(surface: Surface) -> Seen:
     try:
         mode = stat.S_IMODE(surface.path.stat().st_mode)
     except (FileNotFoundError, NotADirectoryError):
-        return Seen(surface, exists=surface.path.is_symlink(), mode=None)
+        return Seen(surface, exists=os.path.lexists(surface), mode=None)
     except OSError:
         return Seen(surface, exists=True, mode=None)  # there, but closed to us
     return Seen(surface, exists=True, mode=mode)
 
 
 def _about_root(base: Path) -> Iterator[Finding]:
-    if base.is_dir():
+    if _is_directory(base):
         mode = stat.S_IMODE(base.stat().st_mode)
         if not os.access(base, os.R_OK | os.W_OK | os.X_OK):
             yield _error(
@@ -173,7 +177,7 @@ def _about_root(base: Path) -> Iterator[Finding]:
         )
     else:
         above = next((parent for parent in base.parents if os.path.lexists(parent)), base)
-        if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+        if not _is_directory(above) or not os.access(above, os.W_OK | os.X_OK):
             yield _error(
                 "state.root.uncreatable",
                 f"the root {base} does not exist and cannot be made, because {above} is {_obstacle(above)}",
@@ -182,13 +186,13 @@ def _about_root(base: Path) -> Iterator[Finding]:
 
 
 def _obstacle(above: Path) -> str:
-    return "not writable" if above.is_dir() else "not a directory"
+    return "not writable" if _is_directory(above) else "not a directory"
 
 
 def _about_leftovers(root: StateRoot, default: Path | None) -> Iterator[Finding]:
-    if default is None or default == root.base or not default.is_dir():
+    if default is None or default == root.base or not _is_directory(default):
         return
-    if root.base.is_dir() and default.samefile(root.base):
+    if _is_directory(root.base) and default.samefile(root.base):
         return
     left = [surface.name for surface in StateRoot.at(default).surfaces() if os.path.lexists(surface)]
     if left:
@@ -208,8 +212,8 @@ def _about_surface(seen: Seen, base: Path) -> Iterator[Finding]:
     if seen.mode is None:
         yield _error("state.surface.unreadable", f"{name} cannot be looked at: {surface.path}", f"ls -ld {path}")
         return
-    if surface.path.is_dir() != (surface.kind.value == "directory"):
-        is_now = "a directory" if surface.path.is_dir() else "no directory"
+    if _is_directory(surface.path) != (surface.kind.value == "directory"):
+        is_now = "a directory" if _is_directory(surface.path) else "no directory"
         yield _error(
             "state.surface.kind", f"{name} is {is_now}, but is used as a {surface.kind}", f"mv {path} {path}.old"
         )

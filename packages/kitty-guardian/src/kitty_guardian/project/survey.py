@@ -86,7 +86,7 @@ def survey(
     binding = _bound(worktree, reports, feature, every=every, prior=prior)
     asked = () if binding.every else binding.features
     others |= copies.that_count(asked, bound=asked, part=binding.part)
-    notes += [f"{name}: {copy.reason}" for name, copy in others.items()]
+    notes += [f"{name}: {others[name].reason}" for name in asked if name in others]
     notes += [
         f"{name}: its coordination branch, {branch}, is not in this repository; what HEAD holds is read"
         for name in asked

@@ -35,10 +35,12 @@ def server_url(text: str, *, key: str = KEY) -> str:
         raise _invalid("is no URL", key) from None
     host = parts.hostname
     # What is wrong is said without the text where the text may hold a password.
-    if "@" in parts.netloc or "?" in stripped or "#" in stripped:
+    if "@" in stripped or "?" in stripped or "#" in stripped:
         raise _invalid("carries a user, a query or a fragment", key)
     if parts.scheme not in {"http", "https"} or not host:
         raise _invalid(f"is {stripped!r}, no http or https address of a server", key)
+    if port == 0:
+        raise _invalid(f"is {stripped!r}, and no server has port 0", key)
     if "\\" in stripped or not _is_host(host):
         raise _invalid(f"is {stripped!r}, which names no host", key)
     if parts.scheme == "http" and not _is_this_machine(host):

@@ -79,7 +79,7 @@ class DaemonLog:
         self._fd = -1
 
     def _rotate_when_full(self) -> None:
-        if os.fstat(self._fd).st_size < self._most_bytes or not self._root.base.is_dir():
+        if os.fstat(self._fd).st_size < self._most_bytes or not os.path.isdir(self._root.base):  # noqa: PTH112 - Path.is_dir raises where it may not look
             return
         self._root.daemon.log.path.replace(self._root.daemon.old_log)
         self._take(open_log(self._root))

@@ -6,6 +6,7 @@ never changed (facts, section 1.5).
 
 from __future__ import annotations
 
+import os
 import shlex
 from enum import StrEnum
 
@@ -101,7 +102,7 @@ def explain(record: OwnerRecord, root: StateRoot) -> tuple[str, str]:
     away = " && ".join(
         f"mv {shlex.quote(str(each))} {shlex.quote(f'{each}.old')}"
         for each in (root.daemon.owner, root.daemon.state)
-        if each.path.exists()
+        if os.path.lexists(each)
     )
     start = "stop that daemon with the program that started it, then:"
     return message, f"{start} {away or 'try again'}; or set {VARIABLE} to another root"

@@ -103,11 +103,14 @@ def refuse_links(root: StateRoot, path: Path) -> None:
 
     Raises:
         LinkedFileError: `path`, or a directory between it and the root, is a symbolic link.
+        StateError: It cannot be looked at.
     """
     for each in (path, *path.parents):
         if each == root.base or root.base not in each.parents:
             return
-        if each.is_symlink():
+        with explained(each, "look at"):
+            is_link = each.is_symlink()
+        if is_link:
             raise LinkedFileError(
                 f"{each} is a symbolic link, and state is not written through links", path=each, hint=aside_hint(each)
             )
