@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from kitty_paths import QueueScope, StateRoot
 from kitty_sync import environment
-from kitty_sync.clock import MOST, LamportClock
-from kitty_sync.errors import DamagedFileError, InvalidEventError, StateError
+from kitty_sync.clock import BELIEVED, MOST, LamportClock
+from kitty_sync.errors import DamagedFileError, InvalidEventError
 from kitty_sync.queue.events import Event, EventQueue
 from kitty_sync.queue.scope import enter_scope
 from sync.states import event, everything, fill
@@ -54,7 +54,18 @@ def test_the_file_is_upstreams(root: StateRoot) -> None:
     )
 
 
-@pytest.mark.parametrize("at", ["yesterday", "9999-12-31T23:59:59", 5, None, "2026-07-01T10:00:00Z"])
+@pytest.mark.parametrize(
+    "at",
+    [
+        "yesterday",
+        "9999-12-31T23:59:59",
+        "9999-12-31T23:59:59.999999-14:00",
+        "0001-01-01T00:00:00+14:00",
+        5,
+        None,
+        "2026-07-01T10:00:00Z",
+    ],
+)
 def test_whatever_the_file_says_about_when_the_number_goes_on(root: StateRoot, at: object) -> None:
     written(root, json.dumps({"value": 42, "node_id": "04420b92391a", "updated_at": at}))
 
@@ -77,25 +88,48 @@ def test_a_number_from_elsewhere_pushes_it_on_and_never_back(clock: LamportClock
     assert clock.tick().value == 13
 
 
-@pytest.mark.parametrize("remote", [-1, MOST, 2**100, True, 1.5, "7", None])
+@pytest.mark.parametrize("remote", [-1, BELIEVED, 2**63 - 2, 2**100, True, 1.5, "7", None])
 def test_what_is_no_number_does_not_move_it(root: StateRoot, clock: LamportClock, remote: object) -> None:
     clock.tick()
     before = everything(root.base)
 
-    with pytest.raises(InvalidEventError):
+    with pytest.raises(InvalidEventError) as caught:
         clock.receive(remote)  # type: ignore[arg-type]
 
+    assert caught.value.hint is not None
     assert everything(root.base) == before
 
 
-def test_at_its_end_it_stops_instead_of_wrapping(root: StateRoot, clock: LamportClock) -> None:
-    assert clock.receive(MOST - 2).value == MOST - 1
-    before = everything(root.base)
+def test_behind_the_highest_number_that_is_believed_it_counts_on(clock: LamportClock) -> None:
+    assert clock.receive(BELIEVED - 1).value == BELIEVED
+    assert clock.tick().value == BELIEVED + 1
 
-    with pytest.raises(StateError):
-        clock.tick()
 
-    assert everything(root.base) == before
+@pytest.mark.parametrize("value", [MOST - 1, MOST, 2**63 - 2])
+def test_a_clock_at_its_end_is_damaged_and_recovers(root: StateRoot, clock: LamportClock, value: int) -> None:
+    EventQueue.active(root).append([event("a", lamport_clock=41)])
+    written(root, json.dumps({"value": value, "node_id": "04420b92391a", "updated_at": None}))
+
+    tick = clock.tick()
+
+    assert tick.value == 42
+    assert tick.recovered is not None
+    assert f"{value} and whatever else is not below {BELIEVED} was not believed" in tick.recovered
+    assert clock.tick().value == 43
+
+
+@pytest.mark.parametrize("others", [[], [7, 12]])
+def test_a_queued_number_that_nobody_counted_to_is_not_believed(
+    root: StateRoot, clock: LamportClock, others: list[int]
+) -> None:
+    numbers = [*others, 2**63 - 2]
+    EventQueue.active(root).append([event(f"e{number}", lamport_clock=number) for number in numbers])
+
+    tick = clock.tick()
+
+    assert tick.value == max(others, default=0) + 1
+    assert tick.recovered is not None
+    assert str(2**63 - 2) in tick.recovered
 
 
 @settings(deadline=None, max_examples=50)
@@ -227,3 +261,27 @@ def test_looking_at_a_damaged_clock_changes_nothing(root: StateRoot, clock: Lamp
         clock.peek()
 
     assert everything(root.base) == before
+
+
+def test_what_was_kept_of_an_earlier_damage_stays_beside_the_later(root: StateRoot, clock: LamportClock) -> None:
+    written(root, b"first")
+    clock.tick()
+    written(root, b"second")
+
+    recovered = clock.tick().recovered
+
+    assert Path(root.sync.clock_damaged).read_bytes() == b"first\nsecond"
+    assert recovered is not None
+    assert "behind what was kept before" in recovered
+
+    written(root, b"second")
+    clock.tick()
+    assert Path(root.sync.clock_damaged).read_bytes() == b"first\nsecond", "the same again is kept already"
+
+
+def test_a_whole_number_that_was_written_with_a_point_is_taken_from_the_remains(
+    root: StateRoot, clock: LamportClock
+) -> None:
+    written(root, b'{"value": 1000.0, "node_id": "04420b92391a"}')
+
+    assert clock.tick().value == 1_001

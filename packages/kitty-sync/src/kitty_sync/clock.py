@@ -19,10 +19,15 @@ from kitty_sync.storage.faults import aside_hint
 from kitty_sync.storage.files import read_bytes, replace
 from kitty_sync.storage.locking import holding
 
-MOST: Final = 2**63 - 1
-"""Numbers stay below this: what databases and languages on the other end can hold."""
+BELIEVED: Final = 2**53
+"""Numbers from elsewhere - sent, queued, or left of a damaged clock - are believed below this: every language holds
+them, and nobody counts that far."""
 
-_VALUE: Final = re.compile(rb'"value"\s*:\s*(\d{1,19})\s*[,}]')  # complete: no digit is missing at its end
+MOST: Final = 2 * BELIEVED
+"""The clock's own numbers stay below this: behind the highest that is believed there is room to count on."""
+
+_VALUE: Final = re.compile(rb'"value"\s*:\s*(\d{1,19})(?:\.0*)?\s*[,}]')  # complete: no digit is missing at its end
+_ANYTHING: Final = 2**64  # the numbers worth telling of; a longer one is no number that anybody counted to
 _NODE: Final = re.compile(r"[0-9a-f]{12}")
 
 
@@ -78,11 +83,14 @@ class LamportClock:
             remote: Their number.
 
         Raises:
-            InvalidEventError: It is no Lamport number; the clock did not move.
+            InvalidEventError: It is no Lamport number, or none that is believed; the clock did not move.
             StateError: As for `tick`.
         """
         if not _is_number(remote):
-            raise InvalidEventError(f"{remote!r} is no Lamport number")
+            raise InvalidEventError(
+                f"{remote!r:.100} is no Lamport number",
+                hint=f"who sent it has to count from 0 in whole numbers below {BELIEVED}",
+            )
         return self._step(remote)
 
     def peek(self) -> Tick | None:
@@ -109,12 +117,11 @@ class LamportClock:
             state = None if data is None else _understood(data)
             recovered = None
             if state is None:
-                highest = max(highest_number(self._root), _salvaged(data or b""))
+                found = [*_numbers_queued(self._root), *_salvaged(data or b"")]
+                highest = max(filter(_is_number, found), default=0)
                 state = {"value": highest, "node_id": self._node_id or default_node_id(), "updated_at": None}
-                recovered = self._keep_damaged(data, highest)
+                recovered = self._keep_damaged(data, highest, tuple(each for each in found if not _is_number(each)))
             value = max(state["value"], remote) + 1
-            if value >= MOST:
-                raise StateError(f"the clock {self._root.sync.clock} is at its end", path=self._root.sync.clock.path)
             self._write(value, state)
         return Tick(value, state["node_id"], recovered)
 
@@ -126,16 +133,21 @@ class LamportClock:
         text = json.dumps({"value": value, "node_id": state["node_id"], "updated_at": at.isoformat()}, indent=2)
         replace(self._root, self._root.sync.clock, f"{text}\n".encode())
 
-    def _keep_damaged(self, data: bytes | None, highest: int) -> str | None:
+    def _keep_damaged(self, data: bytes | None, highest: int, absurd: tuple[int, ...]) -> str | None:
+        doubt = f"; {max(absurd)} and whatever else is not below {BELIEVED} was not believed" if absurd else ""
         if data is None:
             # A new root has neither clock nor queues: nothing was lost, nothing is said.
-            said = f"the clock was missing and goes on behind {highest}, the highest number in the queues"
-            return said if highest else None
+            said = f"the clock was missing and goes on behind {highest}, the highest number in the queues{doubt}"
+            return said if highest or absurd else None
         kept = self._root.sync.clock_damaged
-        replace(self._root, kept, data)
+        before = read_bytes(self._root, kept) or b""
+        # One that was killed behind this line does it again, and needs no second copy.
+        if not before or not before.endswith(data):
+            replace(self._root, kept, before + (b"\n" if before else b"") + data)
+        where = f"behind what was kept before in {kept}" if before else f"in {kept}"
         return (
             f"the clock {self._root.sync.clock} could not be understood and goes on behind {highest}, the highest"
-            f" number that it or the queues still show; what it said is kept in {kept}"
+            f" number that it or the queues still show{doubt}; what it said is kept {where}"
         )
 
 
@@ -147,19 +159,20 @@ def default_node_id() -> str:
     return sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
-def highest_number(root: StateRoot) -> int:
-    """Give the highest `lamport_clock` of every event in every queue below the root, 0 where there is none.
+def _numbers_queued(root: StateRoot) -> list[int]:
+    """Give the highest `lamport_clock` that is believed, and the highest that is not, of all events in all queues.
 
     Raises:
         DamagedFileError: A queue cannot be read: without it the clock could go back.
     """
-    highest = 0
+    highest: dict[bool, int] = {}
     for surface in (root.queues.unauthenticated, *scoped_queues(root)):
         queue = EventQueue(root, surface)
         try:
             last = None
             while rows := queue.batch(after=last):
-                highest = max(highest, *(_number_of(row.text) for row in rows))
+                for number in (_number_of(row.text) for row in rows):
+                    highest[_is_number(number)] = max(number, highest.get(_is_number(number), 0))
                 last = rows[-1]
         except StateError as error:
             raise DamagedFileError(
@@ -167,7 +180,7 @@ def highest_number(root: StateRoot) -> int:
                 path=surface.path,
                 hint=error.hint or aside_hint(surface.path),
             ) from error
-    return highest
+    return list(highest.values())
 
 
 def _number_of(text: str) -> int:
@@ -176,17 +189,16 @@ def _number_of(text: str) -> int:
     except (ValueError, RecursionError):
         return 0
     number = envelope.get("lamport_clock") if isinstance(envelope, dict) else None
-    return number if _is_number(number) else 0
+    return number if _is_number(number, below=_ANYTHING) else 0
 
 
-def _salvaged(data: bytes) -> int:
+def _salvaged(data: bytes) -> list[int]:
     # Delivered events are in no queue any more: what is left of the file may know a higher number.
-    numbers = (int(digits) for digits in _VALUE.findall(data))
-    return max((number for number in numbers if _is_number(number)), default=0)
+    return [int(digits) for digits in _VALUE.findall(data)]
 
 
-def _is_number(value: object) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MOST
+def _is_number(value: object, *, below: int = BELIEVED) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < below
 
 
 def _understood(data: bytes) -> dict[str, Any] | None:
@@ -194,7 +206,8 @@ def _understood(data: bytes) -> dict[str, Any] | None:
         state = json.loads(data)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(state, dict) or not _is_number(state.get("value")):
+    # A clock at its end is damaged too: it could never step again.
+    if not isinstance(state, dict) or not _is_number(state.get("value"), below=MOST - 1):
         return None
     node = state.get("node_id")
     if not isinstance(node, str) or not _NODE.fullmatch(node):
@@ -205,6 +218,6 @@ def _understood(data: bytes) -> dict[str, Any] | None:
 def _moment(text: object) -> datetime | None:
     try:
         at = datetime.fromisoformat(text) if isinstance(text, str) else None
-    except ValueError:
+        return None if at is None or at.tzinfo is None else at.astimezone(UTC)
+    except (ValueError, OverflowError):  # no time, or one that is outside the calendar in UTC
         return None
-    return None if at is None or at.tzinfo is None else at.astimezone(UTC)
