@@ -406,3 +406,37 @@ def test_the_file_named_in_an_error_of_an_address_is_the_configuration(root: Sta
 
     assert str(path) in caught.value.message
     assert "hush" not in caught.value.message
+
+
+def test_numbers_that_are_none_do_not_keep_anybody_from_editing(root: StateRoot, config: SyncConfig) -> None:
+    path = written(root, "[theirs]\nfirst = nan\nmore = [inf, -nan, {deep = nan}]\n")
+
+    config.set("sync.max_queue_size", 5)
+
+    assert path.read_text().startswith("[theirs]\nfirst = nan\nmore = [inf, -nan, {deep = nan}]\n")
+    assert config.read().max_queue_size == 5
+
+
+def test_a_byte_order_mark_is_named(root: StateRoot, config: SyncConfig) -> None:
+    path = written(root, b"\xef\xbb\xbf[sync]\nmax_queue_size = 5\n")
+
+    with pytest.raises(DamagedFileError) as caught:
+        config.read()
+
+    assert "byte order mark" in caught.value.message
+    assert str(path) in caught.value.message
+    assert caught.value.hint is not None
+
+
+@pytest.mark.parametrize("text", ["", "[sync]\n", "[other]\nx = 1\n", '[other]\nx = """\na\nb"""\n'])
+def test_a_file_with_line_ends_of_windows_has_no_others_after_an_edit(
+    root: StateRoot, config: SyncConfig, text: str
+) -> None:
+    path = written(root, b"# mine\r\n" + text.replace("\n", "\r\n").encode())
+
+    config.set("sync.max_queue_size", 5)
+    config.set("sync.repo_defaults.acme/app.enabled", value=True)
+
+    data = path.read_bytes()
+    assert data.count(b"\n") == data.count(b"\r\n") > 3
+    assert config.read().repo_defaults == {"acme/app": True}

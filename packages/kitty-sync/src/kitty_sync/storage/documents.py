@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import copy
+import math
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -96,7 +98,7 @@ class TomlFile:
                 return False
             written = self._edited(text, edits)
             # tomlkit keeps comments and order, tomllib says what was really written: both must agree.
-            if _tidied(self._parsed(written), edits) != _tidied(after, edits):
+            if not _same(_tidied(self._parsed(written), edits), _tidied(after, edits)):
                 raise self._damaged("it is laid out so that it cannot be edited safely")
             replace(self.root, self.surface, self._encoded(written))
             return True
@@ -105,6 +107,8 @@ class TomlFile:
         data = read_bytes(self.root, self.surface)
         if data is None:
             return ""
+        if data.startswith(codecs.BOM_UTF8):
+            raise self._damaged("it begins with a byte order mark (BOM), which TOML does not have")
         try:
             return data.decode()
         except UnicodeDecodeError as error:
@@ -146,7 +150,7 @@ class TomlFile:
             document = tomlkit.parse(text)
             for each in edits:
                 _edit_document(document, each)
-            return tomlkit.dumps(document)
+            return _with_line_ends_of(text, tomlkit.dumps(document))
         except (TOMLKitError, TypeError, KeyError, ValueError, RecursionError):
             pass  # its words may quote the file
         raise self._damaged("it is laid out so that it cannot be edited safely")
@@ -154,6 +158,24 @@ class TomlFile:
     def _damaged(self, reason: str) -> DamagedFileError:
         path = self.surface.path
         return DamagedFileError(f"cannot understand {path}: {reason}", path=path, hint=aside_hint(path))
+
+
+def _with_line_ends_of(before: str, text: str) -> str:
+    # Inside of texts too: TOML reads both kinds as the same.
+    if "\n" not in before or before.count("\n") != before.count("\r\n"):
+        return text
+    return text.replace("\r\n", "\n").replace("\n", "\r\n")
+
+
+def _same(one: object, other: object) -> bool:
+    """Whether two documents say the same; a number that is none (`nan`) is the same as another."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_same(value, other[key]) for key, value in one.items())
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    if isinstance(one, float) and isinstance(other, float) and math.isnan(one):
+        return math.isnan(other)
+    return one == other
 
 
 def _tidied(document: dict[str, Any], edits: Iterable[Edit]) -> dict[str, Any]:
