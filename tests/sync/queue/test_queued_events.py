@@ -235,3 +235,15 @@ def test_the_text_in_the_row_is_the_whole_envelope(root: StateRoot, queue: Event
 
     assert json.loads(text) == {"event_id": "a", "event_type": "WPCreated"}
     assert Path(queue.surface).name == "queue.db"
+
+
+@pytest.mark.parametrize("timestamp", ["2026-01-01T00:00:00", b"\x00", "99999999999999999999x"])
+def test_a_time_that_is_no_number_does_not_keep_events_out(queue: EventQueue, timestamp: object) -> None:
+    queue.append([event("a"), event("odd")])
+    with sqlite3.connect(queue.surface) as connection:
+        connection.execute("UPDATE queue SET timestamp = ? WHERE event_id = 'odd'", (timestamp,))
+    connection.close()
+
+    assert queue.append([event("b")]) == Appended(1, 0)
+
+    assert sorted(names(queue)) == ["a", "b", "odd"]

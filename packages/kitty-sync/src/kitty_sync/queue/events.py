@@ -199,7 +199,10 @@ class EventQueue:
             return Appended(0, 0)
         added = 0
         with open_queue(self._root, self.surface, patience=self._patience) as connection, transaction(connection):
-            (latest,) = connection.execute("SELECT max(timestamp) FROM queue").fetchone()
+            # A column takes any type: what another program wrote as a text is no time to go on from.
+            (latest,) = connection.execute(
+                "SELECT max(timestamp) FROM queue WHERE typeof(timestamp) IN ('integer', 'real')"
+            ).fetchone()
             timestamp = max(self._now(), latest or 0)
             for row in rows:
                 cursor = connection.execute(
