@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,10 +15,12 @@ import pytest
 from kitty_paths import StateRoot
 from kitty_sync.config import SyncConfig
 from kitty_sync.daemon import lifecycle
-from kitty_sync.daemon.owner import Whose
+from kitty_sync.daemon.address import Address
+from kitty_sync.daemon.owner import Whose, write_owner
 from kitty_sync.errors import AccessDeniedError, ForeignRootError, StateError, SyncError
 from kitty_sync.queue.events import Event, EventQueue
-from kitty_sync.storage.locking import is_held
+from kitty_sync.secret import Secret
+from kitty_sync.storage.locking import HeldLock, is_held
 from support.injection import Fault, with_faults
 from support.unprivileged import UID, as_anyone, place_for_anyone
 
@@ -179,3 +183,40 @@ def test_a_directory_where_a_file_belongs_is_an_error_with_its_path(root: StateR
     except StateError:
         return
     assert not found.running
+
+
+@pytest.mark.parametrize("line", [1, 3])
+def test_a_state_file_with_an_absurd_number_is_one_that_cannot_be_understood(root: StateRoot, line: int) -> None:
+    Address(8000, Secret("0" * 32), 17).write(root)
+    path = root.daemon.state.path
+    lines = path.read_text().split()
+    lines[line] = "9" * 5_000
+    path.write_text("\n".join(lines))
+
+    assert Address.read(root) is None
+
+
+def test_a_port_that_takes_connections_and_says_nothing_is_not_called_deserted(
+    root: StateRoot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lifecycle, "_ANSWER_SECONDS", 0.1)
+    stopping = threading.Event()
+    with HeldLock(root, root.daemon.lock) as lock, socket.create_server(("127.0.0.1", 0)) as server:
+        assert lock.acquire(0.0)
+
+        def hang_up() -> None:
+            while not stopping.is_set():
+                connection, _ = server.accept()
+                connection.close()
+
+        answering = threading.Thread(target=hang_up, daemon=True)
+        answering.start()
+        address = Address(server.getsockname()[1], Secret("0" * 32), 17)
+        address.write(root)
+        write_owner(root, {"pid": 17})
+        problem = lifecycle.status(root).problem
+        stopping.set()
+        socket.create_connection(server.getsockname()).close()
+        answering.join()
+    assert problem is not None
+    assert f"what listens at {address.url} takes the connection and ends it without an answer" in problem

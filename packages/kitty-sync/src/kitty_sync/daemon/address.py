@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 _LINES = 4
 _HIGHEST_PORT = 65535
+_MOST_DIGITS = 18
 
 
 @attrs.frozen
@@ -55,7 +56,11 @@ class Address:
         """
         data = files.read_bytes(root, root.daemon.state)
         lines = (data or b"").decode("ascii", "replace").split()
-        if len(lines) != _LINES or not (lines[1].isdecimal() and lines[3].isdecimal()):
+        if len(lines) != _LINES or not (_is_number(lines[1]) and _is_number(lines[3])):
             return None
         port = int(lines[1])
         return cls(port, Secret(lines[2]), int(lines[3])) if 0 < port <= _HIGHEST_PORT else None
+
+
+def _is_number(text: str) -> bool:
+    return text.isdecimal() and len(text) <= _MOST_DIGITS

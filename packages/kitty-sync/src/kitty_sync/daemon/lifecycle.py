@@ -266,8 +266,10 @@ def _ask(root: StateRoot, method: str, path: str, deadline: float) -> dict[str, 
         if address is not None:
             try:
                 return ask(address, method, path)
-            except ConnectionError:
+            except ConnectionRefusedError:
                 trouble = f"nothing listens at {address.url}"
+            except ConnectionError:
+                trouble = f"what listens at {address.url} takes the connection and ends it without an answer"
             except DaemonUnreachableError as error:
                 trouble = error.message
         if not is_held(root.daemon.lock):
