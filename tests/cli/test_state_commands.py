@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kitty_paths import StateRoot
+from kitty_paths import QueueScope, StateRoot, TrackerScope
+from kitty_sync.clock import LamportClock
+from kitty_sync.errors import WrongSchemaError
+from kitty_sync.queue.events import EventQueue
 from spec_kitty_cli.diagnosis import diagnose
 from support.unprivileged import as_anyone, place_for_anyone
 
@@ -41,7 +45,7 @@ def state(spec_kitty: Program) -> StateRoot:
     root = root_of(spec_kitty)
     root.auth.directory.path.mkdir(parents=True, mode=0o700)
     for surface in (root.auth.session, root.sync.config):
-        surface.path.write_text("x", encoding="utf-8")
+        surface.path.write_text("# x", encoding="utf-8")
         surface.path.chmod(surface.mode)
     root.base.chmod(0o755)
     return root
@@ -267,3 +271,87 @@ def test_asking_for_paths_makes_nothing(spec_kitty: Program) -> None:
     spec_kitty("state", "paths")
     spec_kitty("state", "paths", "--json")
     assert everything_below(spec_kitty.home) == []
+
+
+def everything_that_is_read(root: StateRoot) -> dict[str, Path]:
+    """Every surface whose content a command has to understand, one of each scoped kind."""
+    scope = QueueScope("https://kitty.example", "ada", "t")
+    surfaces = {
+        "config": root.sync.config,
+        "scope": root.queues.active_scope,
+        "queue": root.queues.unauthenticated,
+        "scoped queue": root.queues.scoped(scope),
+        "credentials": root.tracker.credentials,
+        "store": root.tracker.store(TrackerScope("local", "acme", "", "", "")),
+    }
+    return {name: surface.path for name, surface in surfaces.items()}
+
+
+# What the runtime says about the same file.
+COMMANDS = {
+    "config": ["sync", "status"],
+    "scope": ["sync", "status"],
+    "credentials": ["tracker", "status"],
+}
+
+
+@pytest.mark.parametrize("which", ["config", "scope", "queue", "scoped queue", "credentials", "store"])
+def test_what_no_command_can_understand_must_be_mended(spec_kitty: Program, state: StateRoot, which: str) -> None:
+    path = everything_that_is_read(state)[which]
+    path.parent.mkdir(exist_ok=True, mode=0o700)
+    path.write_bytes(b"\xff no such thing \n" * 100)
+    path.chmod(0o600)
+    before = everything_below(state.base)
+
+    outcome = spec_kitty("state", "doctor", "--json")
+
+    assert (outcome.code, outcome.json["healthy"]) == (1, False)
+    found = finding(outcome, "sync.state.damaged")
+    assert found["severity"] == "error"
+    assert str(path) in found["message"]
+    assert found["hint"]
+    assert everything_below(state.base) == before
+    if which in COMMANDS:
+        said = spec_kitty(*COMMANDS[which])
+        assert said.code == 2
+        assert found["message"] in said.err
+        assert found["hint"] in said.err
+
+
+def test_a_setting_that_no_command_accepts_must_be_mended(spec_kitty: Program, state: StateRoot) -> None:
+    state.sync.config.path.write_text("[sync]\nmax_queue_size = 0\n", encoding="utf-8")
+    outcome = spec_kitty("state", "doctor", "--json")
+    assert outcome.code == 1
+    assert finding(outcome, "sync.config.invalid")["message"] in spec_kitty("sync", "status").err
+
+
+def test_a_damaged_clock_is_a_warning_because_the_next_event_recovers_it(spec_kitty: Program, state: StateRoot) -> None:
+    state.sync.clock.path.write_text("{", encoding="utf-8")
+    state.sync.clock.path.chmod(0o600)
+    outcome = spec_kitty("state", "doctor", "--json")
+    assert (outcome.code, outcome.json["healthy"]) == (0, True)
+    assert finding(outcome, "sync.state.damaged")["severity"] == "warning"
+    LamportClock(state).tick()
+    assert spec_kitty("state", "doctor", "--json").json["findings"] == []
+
+
+def test_a_queue_of_another_layout_must_be_mended(spec_kitty: Program, state: StateRoot) -> None:
+    with sqlite3.connect(state.queues.unauthenticated) as connection:
+        connection.execute("CREATE TABLE queue (x)")
+    connection.close()
+    state.queues.unauthenticated.path.chmod(0o600)
+    with pytest.raises(WrongSchemaError) as caught:
+        EventQueue.active(state).count()
+    found = finding(spec_kitty("state", "doctor", "--json"), "sync.state.schema")
+    assert (found["severity"], found["message"]) == ("error", caught.value.message)
+
+
+@pytest.mark.parametrize("color", ["always", "never"])
+def test_nothing_in_a_file_reaches_the_terminal_unspelled(spec_kitty: Program, state: StateRoot, color: str) -> None:
+    owner = state.daemon.owner.path
+    owner.parent.mkdir(parents=True)
+    owner.write_text('{"pid": 1, "package_version": "\\u001b[31mX\\ud800"}', encoding="utf-8")
+    outcome = spec_kitty("--color", color, "state", "doctor")
+    assert outcome.code == 0
+    assert "\x1b[31mX" not in outcome.out
+    assert "\\x1b[31mX\\ud800" in outcome.out

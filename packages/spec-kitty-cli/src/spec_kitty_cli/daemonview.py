@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from kitty_sync.daemon import lifecycle
 from spec_kitty_cli.console import bad, good, quiet
+from spec_kitty_cli.words import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,7 +44,7 @@ def queues(found: Iterable[QueueCount]) -> list[dict[str, object]]:
 def line(found: DaemonStatus) -> str:
     """The daemon's standing in a few words."""
     if found.running:
-        return f"{good('●')} runs {quiet(f'(pid {found.pid}, {found.url}, version {found.version})')}"
+        return f"{good('●')} runs {quiet(plain(f'(pid {found.pid}, {found.url}, version {found.version})'))}"
     words = {None: "does not run", lifecycle.FOREIGN: "another program's", lifecycle.DIED: "died"}
     sign = quiet("○") if found.problem is None else bad("○")
     return f"{sign} {words.get(found.problem_code, 'does not answer')}"

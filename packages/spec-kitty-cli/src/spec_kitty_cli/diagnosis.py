@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _ANYONE = 0o077
 _ANYONE_WRITES = 0o022
+_CLOSED = frozenset({"state.surface.unreadable", "state.surface.kind", "state.surface.not-writable"})
 
 
 class Severity(StrEnum):
@@ -106,7 +107,11 @@ def diagnose(root: StateRoot) -> Diagnosis:
     seen = tuple(_look(surface) for surface in surfaces)
     if _is_directory(root.base):
         for each in seen:
-            findings.extend(_about_surface(each, root.base))
+            about = tuple(_about_surface(each, root.base))
+            findings.extend(about)
+            # What cannot be opened has been told; another user's root is not looked into.
+            if daemon is not None and each.exists and not any(found.code in _CLOSED for found in about):
+                findings.extend(_about_content(each.surface, root))
     if daemon is not None:
         findings.extend(_about_daemon(daemon))
     return Diagnosis(root, default, seen, daemon, tuple(findings))
@@ -241,6 +246,45 @@ def _about_surface(seen: Seen, base: Path) -> Iterator[Finding]:
             f"{name} has mode {seen.mode:04o}: others can write it",
             f"chmod go-w {path}",
         )
+
+
+def _about_content(surface: Surface, root: StateRoot) -> Iterator[Finding]:
+    """Ask the reader that commands ask, and say what it says."""
+    from kitty_sync.errors import DamagedFileError, SyncError
+
+    try:
+        _read(surface, root)
+    except SyncError as error:
+        # A damaged clock keeps nobody from working: the next event recovers it.
+        mends_itself = surface.name == "sync.clock" and isinstance(error, DamagedFileError)
+        severity = Severity.WARNING if mends_itself else Severity.ERROR
+        yield Finding(error.code, severity, error.message, error.hint)
+
+
+def _read(surface: Surface, root: StateRoot) -> None:
+    from kitty_sync.clock import LamportClock
+    from kitty_sync.config import SyncConfig
+    from kitty_sync.queue.events import EventQueue
+    from kitty_sync.queue.record import active_scope
+    from kitty_sync.tracker.credentials import TrackerCredentials
+    from kitty_sync.tracker.store import TrackerStore
+
+    match surface.name:
+        case "sync.config":
+            SyncConfig(root).read()
+        case "sync.clock":
+            LamportClock(root).peek()
+        case "queues.active_scope":
+            active_scope(root)
+        case "queues.unauthenticated" | "queues.scoped":
+            EventQueue(root, surface).batch(1)
+            EventQueue(root, surface).count()
+        case "tracker.credentials":
+            TrackerCredentials(root).providers()
+        case "tracker.store":
+            TrackerStore(root, surface, system="", workspace="").mappings()
+        case _:
+            pass  # directories, locks and logs, and what other programs read
 
 
 def _error(code: str, message: str, hint: str | None) -> Finding:

@@ -108,7 +108,7 @@ def _show_root(console: Console, found: Diagnosis) -> None:
         RootSource.PLATFORM_DEFAULT: f"{VARIABLE} is not set",
         RootSource.EXPLICIT: "named by the caller",
     }
-    console.show(f"{strong('root')}    {found.root.base}")
+    console.show(f"{strong('root')}    {words.plain(found.root.base)}")
     console.show(f"        {quiet(f'{found.root.source}: {why[found.root.source]}')}")
     if not os.path.exists(found.root.base):  # noqa: PTH110 - Path.exists raises where it may not look
         console.show(f"        {quiet('does not exist yet; the first command that writes makes it')}")
@@ -149,7 +149,7 @@ def _mode(seen: Seen) -> str:
 
 
 def _place(seen: Seen, found: Diagnosis) -> str:
-    below = str(seen.surface.path.relative_to(found.root.base))
+    below = words.one_line(seen.surface.path.relative_to(found.root.base))
     note = f" {quiet('secret')}" if seen.surface.secret else ""
     return (below if seen.exists else quiet(below)) + note
 
@@ -157,9 +157,9 @@ def _place(seen: Seen, found: Diagnosis) -> str:
 def _show_findings(console: Console, found: Diagnosis) -> None:
     console.show()
     for finding in found.findings:
-        console.show(f"{_SIGNS[finding.severity]} {finding.message}  {quiet(finding.code)}")
+        console.show(f"{_SIGNS[finding.severity]} {words.plain(finding.message)}  {quiet(finding.code)}")
         if finding.hint:
-            console.show(f"  {hinting()} {finding.hint}")
+            console.show(f"  {hinting()} {words.plain(finding.hint)}")
     there = sum(each.exists for each in found.seen)
     count = f"{there} of {words.count(len(found.seen), 'surface')} in use"
     errors = sum(finding.severity is Severity.ERROR for finding in found.findings)
