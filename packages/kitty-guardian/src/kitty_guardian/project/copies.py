@@ -25,6 +25,7 @@ from kitty_guardian.project.statuslog import LOG_LIMIT
 _BRANCHES = "refs/heads/"
 _PLACES = ("refs/heads", "refs/remotes/*")
 _NEWER = "has newer status of it"
+_AHEAD = 24  # objects that git looks up while others are read
 _USAGE = 129
 """The status with which git ends when it does not know an option."""
 
@@ -142,9 +143,11 @@ class Copies:
         found: dict[str, str] = {}
         commits = [self._head, *([self.main.commit] if self.main is not None else [])]
         for commit in commits:
-            for name in self._folders(commit):
-                meta = parse_meta(self._blob(f"{commit}:{FEATURES}/{name}/meta.json"))
-                if (branch := coordination_branch(meta, name)) is not None:
+            places = [(name, f"{commit}:{FEATURES}/{name}/meta.json") for name in self._folders(commit)]
+            for number, (name, place) in enumerate(places):
+                if number % _AHEAD == 0:
+                    self._objects.expect([each for _, each in places[number : number + _AHEAD]])
+                if (branch := coordination_branch(parse_meta(self._blob(place)), name)) is not None:
                     found.setdefault(name, branch)
         return found
 

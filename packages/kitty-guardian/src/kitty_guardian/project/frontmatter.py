@@ -138,15 +138,19 @@ def _parse(head: str) -> tuple[dict[str, Field], list[Field]]:
     try:
         loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)(head)
         # An event for every scalar of every head of a project: this loop is what reading a project costs.
-        while (kind := type(event := loader.get_event())) is not yaml.StreamEndEvent:
-            if kind is yaml.ScalarEvent:
-                outline.node(event.value if event.tag in _PLAIN_TAGS else None, event.start_mark.index)
-            elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
-                outline.begin(event.start_mark.index, mapping=kind is yaml.MappingStartEvent)
-            elif kind is yaml.AliasEvent:
-                outline.node(None, event.start_mark.index)
-            elif kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
+        next_event, node = loader.get_event, outline.node
+        scalar, alias, end = yaml.ScalarEvent, yaml.AliasEvent, yaml.StreamEndEvent
+        begins = {yaml.MappingStartEvent: True, yaml.SequenceStartEvent: False}
+        ends = (yaml.MappingEndEvent, yaml.SequenceEndEvent)
+        while (kind := type(event := next_event())) is not end:
+            if kind is scalar:
+                node(event.value if event.tag in _PLAIN_TAGS else None, event.start_mark.index)
+            elif kind in begins:
+                outline.begin(event.start_mark.index, mapping=begins[kind])
+            elif kind in ends:
                 outline.end()
+            elif kind is alias:
+                node(None, event.start_mark.index)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = 2 if mark is None else _line_in(head, mark.index)
