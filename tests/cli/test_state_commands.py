@@ -355,3 +355,11 @@ def test_nothing_in_a_file_reaches_the_terminal_unspelled(spec_kitty: Program, s
     assert outcome.code == 0
     assert "\x1b[31mX" not in outcome.out
     assert "\\x1b[31mX\\ud800" in outcome.out
+
+
+def test_a_queue_that_is_gone_while_its_log_holds_rows_must_be_mended(spec_kitty: Program, state: StateRoot) -> None:
+    state.queues.unauthenticated.path.with_name("queue.db-wal").write_bytes(b"rows")
+    outcome = spec_kitty("state", "doctor", "--json")
+    assert outcome.code == 1
+    assert "still holds rows" in finding(outcome, "sync.state.damaged")["message"]
+    assert finding(outcome, "sync.state.damaged")["hint"]

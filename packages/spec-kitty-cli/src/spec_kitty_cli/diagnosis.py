@@ -110,7 +110,7 @@ def diagnose(root: StateRoot) -> Diagnosis:
             about = tuple(_about_surface(each, root.base))
             findings.extend(about)
             # What cannot be opened has been told; another user's root is not looked into.
-            if daemon is not None and each.exists and not any(found.code in _CLOSED for found in about):
+            if daemon is not None and not any(found.code in _CLOSED for found in about):
                 findings.extend(_about_content(each.surface, root))
     if daemon is not None:
         findings.extend(_about_daemon(daemon))
