@@ -120,7 +120,9 @@ class TomlFile:
         except UnicodeEncodeError:
             pass  # the error holds the whole text
         path = self.surface.path
-        raise StateError(f"cannot write {path}: a text in it would be no Unicode", path=path)
+        raise StateError(
+            f"cannot write {path}: a text in it would be no Unicode", path=path, hint="give the text as UTF-8"
+        )
 
     def _parsed(self, text: str) -> dict[str, Any]:
         try:
