@@ -173,6 +173,20 @@ def test_a_root_of_another_user_is_told_as_that_and_nothing_else(mode: int) -> N
         as_anyone(work)
 
 
+@pytest.mark.parametrize("name", ["x" * 300, "closed/root"])
+def test_a_root_that_cannot_be_looked_at_is_told_and_nothing_is_said_of_what_is_in_it(name: str) -> None:
+    diagnose(StateRoot.at("/nonexistent/root"))  # loads what could not be loaded as another user
+    with place_for_anyone() as place:
+        (place / "closed").mkdir(mode=0)
+
+        def work() -> None:
+            found = diagnose(StateRoot.at(place / name))
+            assert [finding.code for finding in found.findings] == ["state.root.unreadable"]
+            assert not any(seen.exists for seen in found.seen)
+
+        as_anyone(work)
+
+
 def test_a_root_that_others_can_write_must_be_mended(spec_kitty: Program, state: StateRoot) -> None:
     state.base.chmod(0o775)
     assert finding(spec_kitty("state", "doctor", "--json"), "state.root.open")["severity"] == "error"

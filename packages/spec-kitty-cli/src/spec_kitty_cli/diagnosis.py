@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from kitty_sync.daemon.lifecycle import DaemonStatus
 
+UNSEEN = "state.root.unreadable"
 _ANYONE = 0o077
 _ANYONE_WRITES = 0o022
 _CLOSED = frozenset({"state.surface.unreadable", "state.surface.kind", "state.surface.not-writable"})
@@ -83,6 +84,11 @@ class Diagnosis:
     findings: tuple[Finding, ...]
 
     @property
+    def is_visible(self) -> bool:
+        """Whether the root, there or not, could be looked at."""
+        return all(finding.code != UNSEEN for finding in self.findings)
+
+    @property
     def healthy(self) -> bool:
         """Whether nothing must be mended."""
         return all(finding.severity is not Severity.ERROR for finding in self.findings)
@@ -104,7 +110,8 @@ def diagnose(root: StateRoot) -> Diagnosis:
         # What is wrong with the root itself has been said already, in this module's own words.
         if not any(finding.severity is Severity.ERROR for finding in findings):
             findings.append(_error(error.code, error.message, error.hint))
-    seen = tuple(_look(surface) for surface in surfaces)
+    unseen = _why_unseen(root.base) is not None
+    seen = tuple(Seen(surface, exists=False, mode=None) if unseen else _look(surface) for surface in surfaces)
     if _is_directory(root.base):
         for each in seen:
             about = tuple(_about_surface(each, root.base))
@@ -160,8 +167,21 @@ def _look(surface: Surface) -> Seen:
     return Seen(surface, exists=True, mode=mode)
 
 
+def _why_unseen(base: Path) -> str | None:
+    """Why a root cannot even be looked at; None where it can, or is not there."""
+    try:
+        base.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        return (error.strerror or type(error).__name__).lower()
+    return None
+
+
 def _about_root(base: Path) -> Iterator[Finding]:
-    if _is_directory(base):
+    if (reason := _why_unseen(base)) is not None:
+        yield _error(UNSEEN, f"the root {base} cannot be looked at: {reason}", f"set {VARIABLE} to a place that can be")
+    elif _is_directory(base):
         mode = stat.S_IMODE(base.stat().st_mode)
         if not os.access(base, os.R_OK | os.W_OK | os.X_OK):
             yield _error(

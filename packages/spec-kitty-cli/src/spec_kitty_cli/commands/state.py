@@ -110,7 +110,7 @@ def _show_root(console: Console, found: Diagnosis) -> None:
     }
     console.show(f"{strong('root')}    {words.plain(found.root.base)}")
     console.show(f"        {quiet(f'{found.root.source}: {why[found.root.source]}')}")
-    if not os.path.exists(found.root.base):  # noqa: PTH110 - Path.exists raises where it may not look
+    if found.is_visible and not os.path.exists(found.root.base):  # noqa: PTH110 - Path.exists raises where it may not look
         console.show(f"        {quiet('does not exist yet; the first command that writes makes it')}")
 
 
