@@ -134,7 +134,9 @@ def test_other_durations_are_refused(text: str) -> None:
 def test_the_policy_can_be_edited_to_observe(planned: Repository) -> None:
     with guarded(planned):
         wayout.edit_policy(planned.path, text='mode = "observe"\n', reason="trial", terminal=True)
-        (planned.path / "src/app.py").write_text("seen\n")
+        made = planned.path.parent / "made"
+        made.write_text("seen\n")
+        made.replace(planned.path / "src/app.py")  # at once: a file that is emptied and then written is told twice
         status = lifecycle.settle(planned.path)
 
         assert (status.mode, status.level) == ("observe", "observing")
