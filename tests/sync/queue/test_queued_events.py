@@ -223,7 +223,8 @@ def test_threads_of_one_process_do_not_get_in_each_others_way(root: StateRoot, q
 
     assert not failed
     assert queue.count() == 240
-    assert [path.name for path in root.base.iterdir()] == ["queue.db"]
+    # SQLite's companions stay where a reader was the last to close: it may not remove them.
+    assert {path.name for path in root.base.iterdir()} <= {"queue.db", "queue.db-wal", "queue.db-shm"}
 
 
 def test_the_text_in_the_row_is_the_whole_envelope(root: StateRoot, queue: EventQueue) -> None:
