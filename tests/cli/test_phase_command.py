@@ -122,6 +122,13 @@ def test_a_name_that_no_feature_has_is_refused_with_a_suggestion(in_shop: Progra
     assert "did you mean 001-cart?" in outcome.err
 
 
+def test_an_empty_name_is_a_name_that_no_feature_has(in_shop: Program) -> None:
+    outcome = in_shop("guardian", "phase", "--feature", "")
+
+    assert (outcome.code, outcome.out) == (2, "")
+    assert "there is no feature ''" in outcome.err
+
+
 def test_one_feature_and_all_exclude_each_other(in_shop: Program) -> None:
     outcome = in_shop("guardian", "phase", "--all", "--feature", "001")
 

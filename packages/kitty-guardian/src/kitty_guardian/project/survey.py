@@ -124,7 +124,9 @@ def _bound(
             kept = _kept(worktree, reports, prior)
             if kept is None:  # names bind a work tree once only
                 return Binding((), no_active_feature(reports))
-    binding = bind(worktree, reports, feature=feature or kept, every=every, branch=worktree.head_branch())
+    binding = bind(
+        worktree, reports, feature=kept if feature is None else feature, every=every, branch=worktree.head_branch()
+    )
     if kept is None or prior is None:
         return binding
     since = f"bound to {kept} since {prior.at.astimezone():%Y-%m-%d %H:%M}"
