@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from kitty_guardian.model.events import Event
 
 
 class GuardianError(Exception):
@@ -150,3 +153,66 @@ class WatchError(GuardianError):
     """The file system cannot be watched well enough to call the work tree guarded."""
 
     code = "guardian.watch"
+
+
+class EventStoreError(GuardianError):
+    """The event store cannot be used (damaged, locked, of another schema, no space); nothing was written."""
+
+    code = "guardian.events.store"
+
+
+class EventStoreReadOnlyError(EventStoreError):
+    """The event store may be read here and not written: somebody else has to append."""
+
+    code = "guardian.events.read-only"
+
+
+class InvalidEventError(GuardianError):
+    """What was to be appended is no event that can be kept."""
+
+    code = "guardian.events.invalid"
+
+
+class VersionConflict(GuardianError):  # noqa: N818 - the contract's name
+    """A stream is further than the writer knew; nothing was written.
+
+    Attributes:
+        stream: The stream.
+        expected: The version the writer had seen; -1: none.
+        actual: The version it has.
+        missed: The events the writer had not seen, in order.
+    """
+
+    code = "guardian.events.conflict"
+    exit_code = 1
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        stream: str,
+        expected: int,
+        actual: int,
+        missed: tuple[Event, ...] = (),
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.stream = stream
+        self.expected = expected
+        self.actual = actual
+        self.missed = missed
+
+
+class TransitionRefusedError(GuardianError):
+    """A gate or a rule of the workflow says no; nothing was changed.
+
+    Attributes:
+        gate: Stable name of what said no, such as `gate:spec.md`, `matrix`, `one-step`, `dependencies`.
+    """
+
+    code = "guardian.transition.refused"
+    exit_code = 1
+
+    def __init__(self, message: str, *, gate: str, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.gate = gate

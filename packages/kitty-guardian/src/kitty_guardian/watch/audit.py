@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kitty_guardian.watch.appending import AppendFile
-from kitty_guardian.watch.identifiers import next_ulid
+from kitty_guardian.events.identifiers import next_ulid
 
 SCHEMA = "spec-kitty/log/1"
 _POLL_SECONDS = 0.2
