@@ -1,4 +1,4 @@
-"""No phase is taken afresh from a HEAD that breaks the recorded rules, unless a person stopped the guardian before."""
+"""No phase is taken from a HEAD, whoever starts the guardian: only recorded transitions move one."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_restart_is_refused_while_head_does_not_count_and_the_guardian_goes_on(p
         assert bad[:12] in caught.value.message
         assert (caught.value.code, caught.value.exit_code) == ("guardian.head.unattested", 2)
         assert caught.value.hint is not None
-        assert "spec-kitty guardian stop && spec-kitty guardian start" in caught.value.hint
+        assert "spec-kitty guardian restart --accept-current" in caught.value.hint
         status = lifecycle.status(planned.path)
         assert (status.running, status.pid, status.phase) == (True, report.status.pid, "plan")
         assert recorded(planned).phase_of(FEATURE) is Phase.PLAN
@@ -112,14 +112,15 @@ def test_a_commit_that_counts_does_not_launder_the_one_below_it(planned: Reposit
         writes_are_undone(planned)
 
 
-def test_a_persons_word_takes_the_tree_and_its_head_as_they_are(planned: Repository) -> None:
+def test_a_persons_word_takes_the_tree_and_its_head_as_they_are_but_no_phase(planned: Repository) -> None:
     with guarded(planned):
         move_head(planned)
 
         report = lifecycle.restart(planned.path, accept_current="I looked at it")
 
-        assert report.status.phase == "implement"
+        assert report.status.phase == "plan"
         assert report.status.unattested is None
+        writes_are_undone(planned)
 
 
 def test_after_a_kill_restart_is_refused_and_start_keeps_the_recorded_phase(planned: Repository) -> None:
@@ -145,23 +146,25 @@ def test_after_a_kill_restart_is_refused_and_start_keeps_the_recorded_phase(plan
         writes_are_undone(planned)
 
 
-def test_after_a_kill_restart_takes_a_head_that_counts(tasks: Repository) -> None:
+def test_after_a_kill_restart_takes_no_lane_from_a_head_that_counts(tasks: Repository) -> None:
     with stopping(tasks):
         kill(lifecycle.start(tasks.path, feature=FEATURE).status.pid)
         tasks.write(WORK_PACKAGE, work_package_text("WP01", lane="doing"))
         tasks.commit("work has begun, as tasks phase has it")
 
-        assert lifecycle.restart(tasks.path).status.phase == "implement"
+        assert lifecycle.restart(tasks.path).status.phase == "tasks"
+        writes_are_undone(tasks)
 
 
-def test_after_a_persons_stop_start_takes_head_as_it_is(planned: Repository) -> None:
+def test_after_a_persons_stop_start_holds_the_recorded_phase_against_head(planned: Repository) -> None:
+    before = snapshot(planned.path / "src")
     with guarded(planned):
-        move_head(planned)
+        bad = move_head(planned)
     planned.git("reset", "--quiet", "--hard")
 
     with guarded(planned) as report:
-        assert report.status.phase == "implement"
-        assert recorded(planned).head == planned.head()
+        assert (report.status.phase, report.status.unattested) == ("plan", bad)
+        assert snapshot(planned.path / "src") == before
 
 
 @pytest.mark.parametrize("request_", [StartRequest(fresh=True), StartRequest(feature=OTHER), StartRequest(every=True)])

@@ -166,8 +166,8 @@ def test_neither_a_crash_nor_a_restart_takes_the_phase_from_a_head_that_does_not
         with pytest.raises(UnattestedHeadError, match="does not count"):
             lifecycle.restart(planned.path)
         assert lifecycle.status(planned.path).phase == "plan"
-        lifecycle.stop(planned.path)  # a person's word
-        assert lifecycle.start(planned.path).status.phase == "implement"
+        lifecycle.stop(planned.path)  # a person's word moves no phase either
+        assert lifecycle.start(planned.path).status.phase == "plan"
 
 
 def test_accepting_the_tree_as_it_is_makes_it_the_baseline(planned: Repository) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import attrs
 
 from kitty_guardian.errors import InvalidValueError
+from kitty_guardian.events.phases import as_recorded, board_of, states_on
 from kitty_guardian.model.decisions import Decision
 from kitty_guardian.model.phases import Phase
 from kitty_guardian.project.handles import Handles
@@ -77,9 +78,10 @@ def situation_of(
     adoption = Adoption.read(worktree.state.guardian.adoption)
     asked = () if adoption is None or feature is None else Handles.of(worktree, adoption.features).match(feature)
     if adoption is not None and (feature is None or len(asked) == 1):
-        features, bound, recorded = dict(adoption.features), asked or adoption.bound, True
+        features, bound, recorded = states_on(board_of(worktree), adoption), asked or adoption.bound, True
     else:
-        found = survey(worktree, feature=feature)
+        board = board_of(worktree)
+        found = survey(worktree, feature=feature, recorded=lambda raw: as_recorded(raw.reports, board))
         features, bound = states_of(found.reports, adoption), found.binding.features
         recorded = False
     if phase is not None:

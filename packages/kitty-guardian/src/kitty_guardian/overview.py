@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import attrs
 
 from kitty_guardian.errors import UnboundFeatureError
+from kitty_guardian.events.phases import as_recorded, board_of, states_on
 from kitty_guardian.model.phases import Phase
 from kitty_guardian.model.reports import PhaseReport
 from kitty_guardian.project.binding import asked_for
 from kitty_guardian.project.features import feature_names, read_features, unread_folders
 from kitty_guardian.project.handles import Handles
 from kitty_guardian.project.looking import Look, look, look_at_recorded
-from kitty_guardian.project.pins import Adoption, effective_phase, states_of
+from kitty_guardian.project.pins import Adoption, states_of
 from kitty_guardian.project.readings import Readings
 from kitty_guardian.project.repository import Worktree, find_worktree, require_project
-from kitty_guardian.project.survey import survey
+from kitty_guardian.project.survey import Survey, survey
 from kitty_guardian.project.trees import tree_on_disk
 from kitty_guardian.rules.situation import UNKNOWN, FeatureState
 
@@ -87,11 +88,18 @@ def overview(where: Path, *, feature: str | None = None, every: bool = False) ->
     adoption = Adoption.read(worktree.state.guardian.adoption)
     if adoption is not None:
         return _recorded(worktree, adoption, feature, readings, every=every)
+    board = board_of(worktree)
+
+    def recorded(raw: Survey) -> Mapping[str, PhaseReport]:
+        return as_recorded(raw.reports, board)
+
     on_disk = read_features(tree_on_disk(worktree), readings)  # most of it HEAD holds, too: then it is read once
     try:
-        found, is_bound = survey(worktree, feature=feature, every=every, readings=readings), True
+        found = survey(worktree, feature=feature, every=every, readings=readings, recorded=recorded)
+        is_bound = True
     except UnboundFeatureError:
-        found, is_bound = survey(worktree, every=True, readings=readings), False
+        found = survey(worktree, every=True, readings=readings, recorded=recorded)
+        is_bound = False
     names = sorted(found.reports if every else found.binding.features)
     asked = found.binding.features if is_bound and not every else ()
     bound = () if feature is not None else asked
@@ -118,10 +126,8 @@ def _recorded(
     if feature is not None:
         names = [asked_for(Handles.of(worktree, known), feature)]
     looks = look_at_recorded(worktree, adoption, sorted(names), readings)
-    states = {
-        name: attrs.evolve(adoption.features.get(name, UNKNOWN), phase=effective_phase(adoption, name, worktree))
-        for name in looks
-    }
+    enforced = states_on(board_of(worktree), adoption)
+    states = {name: enforced.get(name, UNKNOWN) for name in looks}
     return Overview(
         worktree.root,
         tuple(

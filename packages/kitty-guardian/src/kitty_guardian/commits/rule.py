@@ -52,6 +52,11 @@ class Judgement:
         return not self.refusals
 
 
+def _nothing(_commit: Commit, _change: Change) -> bool:
+    """No event sanctions anything."""
+    return False
+
+
 def judge_head(
     git: Git,
     head: str,
@@ -59,6 +64,7 @@ def judge_head(
     *,
     decide: Callable[[str], Decision],
     is_legal_state: Callable[[str, TreeEntry | None], bool],
+    is_sanctioned: Callable[[Commit, Change], bool] = _nothing,
 ) -> Judgement:
     """Apply the rule to every commit that is new up to `head`.
 
@@ -68,6 +74,7 @@ def judge_head(
         attested: The commits that count, each with its whole history.
         decide: The phase's answer for a path.
         is_legal_state: Whether the legal record has exactly this entry (None: nothing) at a path.
+        is_sanctioned: Whether recorded events sanction what a commit holds at a path.
 
     Raises:
         GitError: The commits cannot be read; nothing is known about them then.
@@ -78,7 +85,11 @@ def judge_head(
         originals = Originals(git, attested, bench, lambda path: not decide(path).allowed)
         for commit in commits:
             changes = changes_of(git, commit, bench)
-            refused = refused_changes(commit, changes, decide=decide, is_legal_state=is_legal_state)
+            refused = tuple(
+                refusal
+                for refusal in refused_changes(commit, changes, decide=decide, is_legal_state=is_legal_state)
+                if not is_sanctioned(commit, refusal.change)
+            )
             if refused and not originals.explain(commit, (refusal.change.path for refusal in refused)):
                 refusals.extend(refused)
     base = _nearest_clean(head, commits, {refusal.commit for refusal in refusals})

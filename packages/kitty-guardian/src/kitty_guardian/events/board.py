@@ -130,10 +130,10 @@ class Board:
         """Where a feature stands; one without events has a standing that says so."""
         return self.features.get(name) or FeatureStanding(name)
 
-    def phase_of(self, feature: str) -> Phase | None:
-        """The enforced phase of a whole feature, or None where nothing was recorded of it (`PhaseStore`)."""
+    def phase_of(self, feature: str, scope: Collection[str] = ()) -> Phase | None:
+        """The enforced phase of a feature, or None where nothing was recorded of it (`PhaseStore`)."""
         found = self.features.get(feature)
-        return None if found is None or found.entered is None else found.phase()
+        return None if found is None or found.entered is None else found.phase(scope)
 
     def apply(self, event: Event) -> None:
         """Fold one more stored event."""

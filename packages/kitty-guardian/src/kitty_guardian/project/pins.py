@@ -1,7 +1,8 @@
 """The phase that is enforced: what was recorded, never what the files look like (enforcement model, section 1).
 
-Before there is an event store, the record is the *adoption*: what `guardian start` found in HEAD, kept in the git
-directory where no work tree write reaches it.
+Phases are recorded in the event store. A work tree's *adoption*, kept in its git directory where no work tree write
+reaches it, says what it is bound to, and where those features stood that cannot be in the store: what HEAD holds of
+them could not be read.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import contextlib
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self, TypeVar
@@ -37,19 +38,32 @@ class AdoptionError(GuardianError):
 
 
 class PhaseStore(Protocol):
-    """Whatever recorded the phases of features."""
+    """Whatever recorded the phases of features: the event store, a board, an adoption."""
 
-    def phase_of(self, feature: str) -> Phase | None:
-        """The recorded phase of `feature` (a folder name below `kitty-specs/`), or None when nothing was recorded."""
+    def phase_of(self, feature: str, scope: Collection[str] = ()) -> Phase | None:
+        """The recorded phase of `feature` (a folder name below `kitty-specs/`), or None when nothing was recorded.
+
+        Args:
+            feature: The feature.
+            scope: Ask for these work packages only; empty: the whole feature.
+        """
 
 
-def effective_phase(store: PhaseStore, feature: str, worktree: Worktree) -> Phase:  # noqa: ARG001 - see below
+def effective_phase(store: PhaseStore, feature: str, worktree: Worktree) -> Phase:
     """The phase that is enforced for `feature` in `worktree`; files that an agent can write never move it.
 
-    A feature without a record is in research. `worktree` is part of the question because the event store will
-    answer for the work package that the work tree was made for; an adoption record is one work tree's already.
+    A feature without a record is in research. A work tree that was made for some of its work packages is held to where
+    those stand.
+
+    Raises:
+        AdoptionError: What the work tree was bound to cannot be read.
     """
-    return store.phase_of(feature) or Phase.RESEARCH
+    return store.phase_of(feature, scope_in(Adoption.read(worktree.state.guardian.adoption), feature)) or Phase.RESEARCH
+
+
+def scope_in(adoption: Adoption | None, feature: str) -> tuple[str, ...]:
+    """The work packages of `feature` that the work tree of an adoption was made for; empty: all of them."""
+    return adoption.scope if adoption is not None and adoption.part and feature in adoption.bound else ()
 
 
 def states_of(reports: Mapping[str, PhaseReport], prior: Adoption | None = None) -> dict[str, FeatureState]:
@@ -93,6 +107,8 @@ class Adoption:
         reasons: What a person gave with `--accept-current`, oldest first.
         part: The part of its one feature that the work tree was made for ("WP01", "lane-a"); empty for the whole.
         scope: The work packages that this part was then; empty: all of them.
+        gated: Whether HEAD held upstream's metadata: then phases move by creating the next artifact, too, unless the
+            policy says otherwise.
     """
 
     at: datetime = attrs.field(validator=_aware)
@@ -103,8 +119,9 @@ class Adoption:
     reasons: tuple[str, ...] = ()
     part: str = ""
     scope: tuple[str, ...] = ()
+    gated: bool = False
 
-    def phase_of(self, feature: str) -> Phase | None:
+    def phase_of(self, feature: str, scope: Collection[str] = ()) -> Phase | None:  # noqa: ARG002 - the part it is of
         """The recorded phase of `feature`, or None when it was not known at adoption."""
         state = self.features.get(feature)
         return None if state is None else state.phase
@@ -119,6 +136,7 @@ class Adoption:
             "every": self.every,
             "part": self.part,
             "scope": list(self.scope),
+            "gated": self.gated,
             "features": {
                 name: {
                     "phase": state.phase.value,
@@ -153,6 +171,7 @@ class Adoption:
             reasons=_texts(fields.get("reasons"), "reasons"),
             part=_expect(fields.get("part", ""), str, "part"),
             scope=_texts(fields.get("scope", []), "scope"),
+            gated=_expect(fields.get("gated", False), bool, "gated"),
         )
 
     @classmethod

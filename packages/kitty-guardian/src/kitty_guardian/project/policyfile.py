@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tomllib
 from pathlib import Path
 
 from kitty_guardian.errors import PolicyError
@@ -10,6 +11,12 @@ from kitty_guardian.project.regular import read_regular
 from kitty_guardian.rules.policy import POLICY_PATH
 
 _LIMIT = 1 << 20
+
+
+def says_transitions(text: str | None, *, default: str) -> str:
+    """How a valid policy says that phases move (`explicit`, `gated`); `default` where it says nothing of it."""
+    found = None if text is None else tomllib.loads(text).get("transitions")
+    return found if isinstance(found, str) else default
 
 
 def read_policy_file(root: Path) -> bytes | None:

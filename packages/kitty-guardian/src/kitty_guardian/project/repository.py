@@ -57,6 +57,11 @@ class Worktree:
         """Whether this is a further work tree, made by `git worktree add`."""
         return self.git_dir != self.common_dir
 
+    @property
+    def name(self) -> str:
+        """What the repository calls this work tree: `main`, or the name of a linked one's own part of it."""
+        return self.git_dir.name if self.is_linked else "main"
+
     @cached_property
     def git(self) -> Git:
         """Git, pinned to this work tree and its repository."""
@@ -171,6 +176,15 @@ def is_project(worktree: Worktree) -> bool:
         return True
     head = worktree.head_commit()
     return head is not None and bool(worktree.git.run("ls-tree", "-d", "-z", head, "--", *PROJECT_DIRECTORIES))
+
+
+def is_upstreams(worktree: Worktree, head: str | None) -> bool:
+    """Whether a commit holds the metadata that upstream's own `init` and `upgrade` write (facts, section 8.2).
+
+    Raises:
+        GitError: The commit cannot be read.
+    """
+    return head is not None and bool(worktree.git.run("ls-tree", "-z", head, "--", ".kittify/metadata.yaml"))
 
 
 def require_project(worktree: Worktree) -> None:

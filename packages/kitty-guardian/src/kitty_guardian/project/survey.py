@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import attrs
 
@@ -45,6 +45,7 @@ def survey(
     every: bool = False,
     prior: Adoption | None = None,
     readings: Readings | None = None,
+    recorded: Callable[[Survey], Mapping[str, PhaseReport]] | None = None,
 ) -> Survey:
     """Look at a work tree as its HEAD, and whatever else counts, hold it; nothing on disk but folders' names matters.
 
@@ -57,6 +58,8 @@ def survey(
         every: Whether every unfinished one was.
         prior: What was adopted before, if anything.
         readings: What is known already.
+        recorded: Given what was read, bound to nothing yet, says where the features stand: what is recorded of them
+            counts, and what is finished is told by that.
 
     Raises:
         InvalidValueError, UnknownFeatureError, UnboundFeatureError: As `bind` has them.
@@ -66,6 +69,8 @@ def survey(
     head = worktree.head_commit()
     if head is None:
         reports = _with_folders({}, worktree)
+        if recorded is not None:
+            reports = dict(recorded(Survey(None, reports, Binding((), ""), {})))
         return Survey(None, reports, _bound(worktree, reports, feature, every=every, prior=prior), {})
     copies = Copies(worktree, head)
     with GitTree(worktree.git, head) as tree:
@@ -83,6 +88,8 @@ def survey(
     others = copies.that_count(reports, bound=held, part="" if prior is None else prior.part)
     for name, copy in others.items():
         reports[name], _ = _read_part(worktree, copy.commit, name, Binding((), ""), readings)
+    if recorded is not None:
+        reports = dict(recorded(Survey(head, reports, Binding((), ""), others)))
     binding = _bound(worktree, reports, feature, every=every, prior=prior)
     asked = () if binding.every else binding.features
     others |= copies.that_count(asked, bound=asked, part=binding.part)

@@ -1,30 +1,20 @@
-"""The audit trail: one JSON line per event in `violations.jsonl`, until the event store takes it over."""
+"""The audit trail as it is written: one JSON line for each event in `violations.jsonl`; the event store takes it in."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from kitty_guardian.watch.appending import AppendFile
 from kitty_guardian.events.identifiers import next_ulid
+from kitty_guardian.model.events import EventType
 
 SCHEMA = "spec-kitty/log/1"
 _POLL_SECONDS = 0.2
-
-
-class EventType(StrEnum):
-    """The event types of our own that this layer writes (contract, kitty_guardian)."""
-
-    VIOLATION = "PolicyViolationAttempted"
-    PHASE_ENTERED = "PhaseEntered"
-    STOPPED = "GuardianStopped"
-    EXCEPTION = "ExceptionGranted"
-    HEAD = "HeadAttested"
 
 
 class AuditTrail(AppendFile):
@@ -35,11 +25,13 @@ class AuditTrail(AppendFile):
 
     Attributes:
         violations: How many violations it holds.
+        written: Called after each event.
     """
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self.violations = sum(event.get("event_type") == EventType.VIOLATION for event in read_events(path))
+        self.written: Callable[[], None] = _nothing
 
     def append(self, event_type: EventType, payload: Mapping[str, Any]) -> str:
         """Write one event and give its id; a plain `write(2)`, so that it survives a crash of this process."""
@@ -54,7 +46,12 @@ class AuditTrail(AppendFile):
                 "payload": payload,
             }
         )
+        self.written()
         return event_id
+
+
+def _nothing() -> None:
+    """Nobody waits for it."""
 
 
 def read_events(path: Path, *, follow: bool = False) -> Iterator[dict[str, Any]]:

@@ -21,10 +21,12 @@ from typing import Any, TextIO
 import attrs
 
 from kitty_guardian.errors import GuardianError
+from kitty_guardian.events.sqlite import SqliteEventStore
 from kitty_guardian.project.repository import find_worktree
 from kitty_guardian.watch.appearance import Appearance
 from kitty_guardian.watch.control import ControlServer, answer_with
 from kitty_guardian.watch.durable import GroupSync, write_atomically
+from kitty_guardian.watch.intake import IntakeThread
 from kitty_guardian.watch.locking import HeldLock
 from kitty_guardian.watch.request import StartRequest
 from kitty_guardian.watch.session import Session, actor
@@ -67,6 +69,7 @@ class Daemon:
         self._sync = GroupSync(session.tree, session.quarantine.fd, (session.quarantine.journal.fd, session.audit.fd))
         self._control = ControlServer(Path(session.state.socket), self._submit)
         self._appearance = Appearance(worktree)
+        self._intake = IntakeThread(session.intake)
         self._network = is_network(worktree.root)
         self._canary = 0.0
         self._news: list[str] = []  # examined during a scan; what only whole batches get is still to come
@@ -83,6 +86,8 @@ class Daemon:
         changes = session.begin()
         self._watching.refresh()
         self._sync.start()
+        self._session.audit.written = self._intake.tell
+        self._intake.start()
         self._hand_over()
         self._control.start()
         report = {
@@ -115,6 +120,8 @@ class Daemon:
         self._watching.stop()
         self._hand_over()
         self._sync.finish()
+        if self._intake.is_alive():
+            self._intake.finish()
         Path(self._session.state.status).unlink(missing_ok=True)
         self._session.close()
 
@@ -156,6 +163,8 @@ class Daemon:
         guard.hear()
         for path in paths:
             self._safely(guard.follow_news, path)
+        for path in paths:
+            self._safely(session.notice, path)
         if inbox.git:  # after the paths: what is plainly illegal does not wait for git
             inbox.git = False
             self._safely(guard.follow_head)
@@ -218,6 +227,7 @@ class Daemon:
         self._safely(self._session.guard.follow_head)
         self._session.guard.doubt(_REREAD_BYTES)
         self._safely(lambda: self._session.guard.scan(meanwhile=self._examine_news))
+        self._safely(lambda: self._session.forgeries.look(self._session.adoption.bound))
         self._scan_seconds = time.monotonic() - started
         interval = min(max(_SHORTEST_SCAN_INTERVAL, _SCAN_SHARE * self._scan_seconds), _LONGEST_SCAN_INTERVAL)
         if self._watching.shortage or self._network:
@@ -272,9 +282,28 @@ class Daemon:
     # Requests and signals
 
     def _submit(self, request: Mapping[str, Any], reply: Callable[[Mapping[str, Any]], None]) -> None:
-        # In the asking thread: how features look is read from files, and the worker has writes to undo.
+        # In the asking thread: files are read and git is asked, and the worker has writes to undo.
+        if request.get("verb") == "transition":
+            answer = answer_with(self._perform, request)
+            self._inbox.call(lambda: self._after(lambda: reply(answer)))
+            return
         detected = self._appearance.of(self._session.adoption) if request.get("verb") == "status" else {}
         self._inbox.call(lambda: reply(answer_with(lambda asked: self._answer(asked, detected), request)))
+
+    def _perform(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A transition that somebody asks for who may not write the store, or need not."""
+        from kitty_guardian.transitions.performing import answer
+
+        worktree = self._session.worktree
+        with SqliteEventStore(Path(worktree.state.events)) as store:
+            return answer(worktree, store, request)
+
+    def _after(self, reply: Callable[[], None]) -> None:
+        """What a transition changed is in force before whoever asked for it hears of it."""
+        try:
+            self._session.follow_store()
+        finally:
+            reply()
 
     def _answer(self, request: Mapping[str, Any], detected: Mapping[str, str]) -> Mapping[str, Any]:
         match request.get("verb"):

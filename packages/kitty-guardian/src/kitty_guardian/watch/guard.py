@@ -11,15 +11,17 @@ import hashlib
 import os
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import attrs
 
+from kitty_guardian.commits.changes import Change as HeadChange
 from kitty_guardian.model.decisions import Decision
 from kitty_guardian.rules.policy import Mode
 from kitty_guardian.rules.situation import Situation
 from kitty_guardian.watch.audit import AuditTrail
 from kitty_guardian.watch.baseline import Baseline
+from kitty_guardian.watch.claims import Claim
 from kitty_guardian.watch.exemptions import Content, Exemptions
 from kitty_guardian.watch.gitwork import GitWork
 from kitty_guardian.watch.heads import Heads
@@ -34,10 +36,16 @@ from kitty_guardian.watch.waiting import Waiting
 _PENDING_POLL_SECONDS = 0.05
 _MOST_ABOVE = 4096
 _EMPTY_DIRECTORY_SECONDS = 0.15
+_CLAIM_AGAIN_SECONDS = 0.05
 
 
 class Guard:
     """Holds one work tree to its legal record.
+
+    Attributes:
+        situation: What is protected now.
+        exemptions: What the rules leave alone.
+        brought: Told what an attested HEAD changed, once that is in the legal record.
 
     Args:
         tree: The work tree.
@@ -48,6 +56,7 @@ class Guard:
         git: Whether git is at work.
         reserve: Disk space kept back for reverts.
         situation: What is protected now.
+        claim: Asked about what stands against the record, before it is undone.
         clock: Seconds, monotonic.
     """
 
@@ -62,6 +71,7 @@ class Guard:
         git: GitWork,
         reserve: Reserve,
         situation: Situation,
+        claim: Callable[[str, os.stat_result | None, Legal | None], Claim],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.situation = situation
@@ -70,6 +80,8 @@ class Guard:
         self._record = record
         self._heads = heads
         self._clock = clock
+        self._claim = claim
+        self.brought: Callable[[Iterable[HeadChange]], None] = _nobody
         self._meanwhile: Callable[[], None] | None = None
         self._compared: set[str] = set()  # directories, since the last news
         self._open: set[str] = set()  # directories above what news came of, since the last news
@@ -367,7 +379,9 @@ class Guard:
             return False if error.errno in UNREADABLE else None
 
     def _deal(self, path: str, entry: Legal | None, st: os.stat_result | None, operation: Operation) -> None:
-        """What is not legal: observed, left for git to finish, or made legal."""
+        """What is not legal: sanctioned by an event, observed, left for git to finish, or made legal."""
+        if operation is not Operation.CHMOD and self._is_claimed(path, entry, st):
+            return
         decision = self.situation.judge(path)
         if decision.allowed and entry is not None and not entry.protected:
             decision = self._decision_below(path, decision)
@@ -383,6 +397,22 @@ class Guard:
             self._waiting.end(path)
             if entry is not None and entry.kind is Kind.DIRECTORY and operation is Operation.DELETE:
                 self._settle_children(path)
+
+    def _is_claimed(self, path: str, entry: Legal | None, st: os.stat_result | None) -> bool:
+        """Whether an event speaks for what stands at `path`; then it has been dealt with."""
+        match self._claim(path, st, entry):
+            case Claim.NONE:
+                return False
+            case Claim.LEGAL:
+                if st is None or not self._baseline.capture(path, st):
+                    return False
+                self._waiting.end(path)
+                self._remedy.settled(path)
+            case Claim.ANEW:
+                self._settle(path, self._tree.lstat(path))
+            case Claim.LATER:
+                self._remedy.later[path] = self._clock() + _CLAIM_AGAIN_SECONDS
+        return True
 
     def _decision_below(self, path: str, decision: Decision) -> Decision:
         """A neutral directory that must be there for what lies below it: the reason is the first such path."""
@@ -417,6 +447,8 @@ class Guard:
             elif not self.situation.judge(change.path).allowed:
                 self._follow_change(change.path)
         self._heads.confirm()
+        if moved.changes:
+            self.brought(moved.changes)
         for path in (*(change.path for change in moved.changes), *self._waiting.since):
             self.examine(path)
 
@@ -516,6 +548,10 @@ class Guard:
         self._remedy.sanction(path, legal)
         self._baseline.set(path, legal)
         self._baseline.distrust(path)
+
+
+def _nobody(_changes: Iterable[HeadChange]) -> None:
+    """Nobody wants to know what HEAD brought."""
 
 
 def _judge(situation: Situation, path: str, *, directory: bool) -> Decision:

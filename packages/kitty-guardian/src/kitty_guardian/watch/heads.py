@@ -8,17 +8,18 @@ from collections.abc import Callable
 
 import attrs
 
-from kitty_guardian.commits.changes import Change, TreeEntry, changes_between, count_new, tree_entries
+from kitty_guardian.commits.changes import Change, Commit, TreeEntry, changes_between, count_new, tree_entries
 from kitty_guardian.commits.rule import Refusal, judge_head
 from kitty_guardian.commits.workbench import Workbench
 from kitty_guardian.errors import GitError, GitUnresponsiveError
 from kitty_guardian.model.decisions import Decision
 from kitty_guardian.project.repository import Worktree
-from kitty_guardian.watch.checkouts import GITLINK, Checkouts
+from kitty_guardian.watch.checkouts import GITLINK, LINK, Checkouts
 from kitty_guardian.watch.gitwork import GitWork
 from kitty_guardian.watch.headlook import HeadLook
 from kitty_guardian.watch.ignored import IgnoreRules
 from kitty_guardian.watch.record import Legal, LegalRecord
+from kitty_guardian.watch.sanctions import LONGEST, Sanctions
 from kitty_guardian.watch.tree import Metadata, WorkTree, ancestors
 
 _HEAD_FACT = "head"
@@ -56,9 +57,13 @@ class Heads:
         git: Looks at its git directory.
         record: Where attested commits are remembered.
         ignore: HEAD's ignore rules.
+        sanctions: What events sanction.
     """
 
-    def __init__(self, worktree: Worktree, git: GitWork, record: LegalRecord, ignore: IgnoreRules) -> None:
+    def __init__(
+        self, worktree: Worktree, git: GitWork, record: LegalRecord, ignore: IgnoreRules, sanctions: Sanctions
+    ) -> None:
+        self._sanctions = sanctions
         self._worktree = worktree
         self._git = git
         self._record = record
@@ -150,6 +155,7 @@ class Heads:
             attested,
             decide=decide,
             is_legal_state=lambda path, entry: self._checkouts.is_legal(entry, path, record.get(path), record),
+            is_sanctioned=self._is_sanctioned,
         )
         told, self._refusals = self._refusals, judgement.refusals
         self._looked = head
@@ -276,7 +282,33 @@ class Heads:
             is_legal_state=lambda path, entry: self._checkouts.is_legal(
                 entry, path, self._record.get(path), self._record
             ),
+            is_sanctioned=self._is_sanctioned,
         ).attested
+
+    def _is_sanctioned(self, commit: Commit, change: Change) -> bool:
+        """Whether recorded events sanction what a commit holds at a path."""
+        entry = change.new
+        if entry is None or entry.mode in {LINK, GITLINK} or not self._sanctions.concerns(change.path):
+            return False
+        data = self._blob(entry.oid)
+        if data is None:
+            return False
+        held = (self._blob(f"{parent}:{change.path}") for parent in commit.parents)
+        return self._sanctions.allowed_once(
+            change.path,
+            data,
+            parents=tuple(blob for blob in held if blob is not None),
+            read=lambda path: self._blob(f"{commit.oid}:{path}"),
+        )
+
+    def held(self, path: str) -> bytes | None:
+        """What the head that counts holds at `path`, as git keeps it; None where it holds no file."""
+        entry = self._tree.get(path)
+        return None if entry is None or entry.mode in {LINK, GITLINK} else self._blob(entry.oid)
+
+    def _blob(self, name: str) -> bytes | None:
+        status, output = self._worktree.git.attempt("cat-file", "blob", name, accept=range(256))
+        return output if status == 0 and len(output) <= LONGEST else None
 
     # Content that counts but does not stand in the work tree yet
 

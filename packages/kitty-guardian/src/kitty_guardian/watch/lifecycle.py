@@ -170,7 +170,7 @@ def _refuse_unattested(status: Status) -> None:
         problem = next((note for note in status.notes if "does not count" in note), f"HEAD {status.unattested}")
         raise UnattestedHeadError(
             f"the phase cannot be taken from a HEAD that does not count: {problem}",
-            hint="to take it up all the same, as a person: spec-kitty guardian stop && spec-kitty guardian start",
+            hint="to take it up all the same, as a person: spec-kitty guardian restart --accept-current --reason TEXT",
         )
 
 
@@ -287,17 +287,20 @@ def settle(where: Path) -> Status:
 
 
 def _off(worktree: Worktree) -> Status:
+    from kitty_guardian.events.phases import board_of, states_on
     from kitty_guardian.project.pins import Adoption
-    from kitty_guardian.watch.audit import EventType, read_events
+    from kitty_guardian.rules.situation import UNKNOWN
+    from kitty_guardian.watch.trail import count_violations
 
     adoption = Adoption.read(worktree.state.guardian.adoption)
-    features = {} if adoption is None else {name: str(adoption.phase_of(name) or "research") for name in adoption.bound}
-    events = read_events(Path(worktree.state.guardian.violations))
+    states = {} if adoption is None else states_on(board_of(worktree), adoption)
+    bound = () if adoption is None else adoption.bound
+    features = {name: str(states.get(name, UNKNOWN).phase) for name in bound}
     return Status(
         running=False, pid=None, worktree=os.fspath(worktree.root),
         feature=next(iter(features)) if len(features) == 1 else None, features=features,
         phase=next(iter(features.values())) if len(set(features.values())) == 1 else None, mode=None, healthy=False,
-        level="off", violations=sum(event.get("event_type") == EventType.VIOLATION for event in events),
+        level="off", violations=count_violations(worktree),
         protected_files=0, notes=("no guardian runs here",),
     )  # fmt: skip
 

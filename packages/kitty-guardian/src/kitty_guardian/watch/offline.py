@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from kitty_guardian.model.events import EventType
 from kitty_guardian.project.repository import Worktree
 from kitty_guardian.rules.policy import POLICY_PATH
-from kitty_guardian.watch.audit import AuditTrail, EventType
+from kitty_guardian.watch.audit import AuditTrail
 from kitty_guardian.watch.durable import write_atomically
 from kitty_guardian.watch.locking import holding
 

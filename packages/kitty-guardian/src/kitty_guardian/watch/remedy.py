@@ -9,7 +9,8 @@ from collections import deque
 from collections.abc import Callable
 
 from kitty_guardian.model.decisions import Decision
-from kitty_guardian.watch.audit import AuditTrail, EventType
+from kitty_guardian.model.events import EventType
+from kitty_guardian.watch.audit import AuditTrail
 from kitty_guardian.watch.baseline import Baseline
 from kitty_guardian.watch.quarantine import Quarantine, Reason
 from kitty_guardian.watch.record import Legal, LegalRecord, RecordError

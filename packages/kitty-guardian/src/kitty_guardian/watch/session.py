@@ -9,33 +9,52 @@ import errno
 import getpass
 import json
 import os
+import stat
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import attrs
 
-from kitty_guardian.errors import InvalidValueError, NothingProtectedError, PolicyError, UnattestedHeadError
+from kitty_guardian.commits.changes import Change as HeadChange
+from kitty_guardian.errors import (
+    EventStoreError,
+    InvalidValueError,
+    NothingProtectedError,
+    PolicyError,
+    UnattestedHeadError,
+)
+from kitty_guardian.events.importing import adopt
+from kitty_guardian.events.phases import as_recorded
+from kitty_guardian.model.events import EventType, audit_stream
 from kitty_guardian.model.phases import Phase
+from kitty_guardian.model.reports import PhaseReport
 from kitty_guardian.project.handles import Handles
 from kitty_guardian.project.pins import Adoption, AdoptionError, states_of
-from kitty_guardian.project.policyfile import read_policy_file
-from kitty_guardian.project.repository import Worktree
-from kitty_guardian.project.survey import survey
+from kitty_guardian.project.policyfile import read_policy_file, says_transitions
+from kitty_guardian.project.repository import Worktree, is_upstreams
+from kitty_guardian.project.survey import Survey, survey
 from kitty_guardian.rules.policy import POLICY_PATH, Policy, parse_policy
-from kitty_guardian.rules.situation import Situation
-from kitty_guardian.watch.audit import AuditTrail, EventType
+from kitty_guardian.rules.situation import FeatureState, Situation
+from kitty_guardian.watch.audit import AuditTrail
+from kitty_guardian.watch.claims import Claim
+from kitty_guardian.watch.forgeries import Forgeries
 from kitty_guardian.watch.gitwork import GitWork
 from kitty_guardian.watch.grants import Grant, check_grant, check_reason, dump_grants, load_grants, still_holding
 from kitty_guardian.watch.guard import Guard
 from kitty_guardian.watch.heads import Heads
 from kitty_guardian.watch.ignored import IgnoreRules
+from kitty_guardian.watch.imports import Imports
+from kitty_guardian.watch.intake import Intake
 from kitty_guardian.watch.quarantine import Quarantine
-from kitty_guardian.watch.record import LegalRecord
+from kitty_guardian.watch.record import Legal, LegalRecord
 from kitty_guardian.watch.request import StartRequest
+from kitty_guardian.watch.requests import Requests
 from kitty_guardian.watch.reserve import Reserve
+from kitty_guardian.watch.sanctions import LONGEST, Sanctions
+from kitty_guardian.watch.standings import Standings
 from kitty_guardian.watch.tree import Kind, WorkTree
 from kitty_guardian.watch.violations import Change
 
@@ -82,10 +101,15 @@ class Session:
         self.record = LegalRecord(Path(self.state.record))
         self.notes: list[str] = []
         self.audit = AuditTrail(Path(self.state.violations))
+        events = Path(worktree.state.events)
+        self.intake = Intake(Path(self.state.violations), events, audit_stream(worktree.name))
+        self.standings = Standings(worktree, self.record)
+        self.standings.begin(trust=request.accept_current is not None)
         self.quarantine = Quarantine(Path(self.state.quarantine), Path(self.state.journal), self.tree, self.record)
         self.git = GitWork(worktree, clock)
         self._ignore = IgnoreRules(worktree.git, Path(self.state.stage) / "ignored")
-        self.heads = Heads(worktree, self.git, self.record, self._ignore)
+        self._sanctions = Sanctions(self.standings)
+        self.heads = Heads(worktree, self.git, self.record, self._ignore, self._sanctions)
         self._first = self.record.fact(_SITUATION) is None
         self._policy_problem: str | None = None
         self.policy = self._first_policy()
@@ -107,8 +131,13 @@ class Session:
             git=self.git,
             reserve=self._reserve,
             situation=self._situation(),
+            claim=self._claim,
             clock=clock,
         )
+        self.guard.brought = self._brought
+        self.forgeries = Forgeries(self.tree, self.standings, self.heads, self.audit)
+        self._imports = Imports(worktree, self.standings, self.heads, self.audit)
+        self._requests = Requests(worktree, self.standings, clock)
         self._policy_seen = b""
         self._due: float | None = None
         self._homeless = False
@@ -132,6 +161,8 @@ class Session:
             self.guard.exemptions.boundaries = frozenset(json.loads(self.record.fact("boundaries") or "[]"))
         self.guard.adopt(previous)
         self._remember()
+        if self.standings.broken is not None:
+            self._report_loss(Path(self.worktree.state.events), "always:event-store", "unresolved", self.standings.broken)
         changes = self.guard.after_downtime(self._catch_up)
         self.audit.append(
             EventType.PHASE_ENTERED,
@@ -143,11 +174,15 @@ class Session:
             },
         )
         self.record.remember(_STOPPED, "")
+        self.intake.take()
         return changes
 
     def _catch_up(self) -> None:
         self.guard.follow_head()
+        self._imports.expect_features(self.adoption.bound)
+        self._import()
         self.guard.scan()
+        self.forgeries.look(self.adoption.bound)
 
     def _first_policy(self) -> Policy:
         """The policy to begin with: the recorded one if there is a record, since the file on disk may be anyone's."""
@@ -173,7 +208,9 @@ class Session:
                 return prior
         if prior is not None and not (stopped or request.accept_current or self._first):
             self._refuse_unattested()
-        found = survey(self.worktree, feature=request.feature, every=request.every, prior=prior)
+        found = survey(
+            self.worktree, feature=request.feature, every=request.every, prior=prior, recorded=self._take_up
+        )
         binding = found.binding
         adoption = Adoption(
             at=datetime.now(UTC),
@@ -184,6 +221,7 @@ class Session:
             reasons=(*(prior.reasons if prior else ()), *((request.accept_current,) if request.accept_current else ())),
             part=binding.part,
             scope=found.reports[binding.features[0]].scope if binding.part else (),
+            gated=is_upstreams(self.worktree, found.head) if prior is None else prior.gated,
         )
         self.notes += [binding.reason, *found.notes]
         self.notes.extend(
@@ -194,6 +232,18 @@ class Session:
         )
         adoption.write(self.state.adoption)
         return adoption
+
+    def _take_up(self, found: Survey) -> Mapping[str, PhaseReport]:
+        """What the store does not know yet is adopted as commits hold it; of all else it knows better."""
+        if self.standings.broken is None:
+            try:
+                adopt(self.standings.store, self.worktree, found)
+            except EventStoreError as error:
+                if self._first:
+                    raise
+                self.standings.trouble = error.message
+            self.standings.follow()
+        return as_recorded(found.reports, self.standings.board)
 
     def _refuse_unattested(self) -> None:
         """No phase is taken from a HEAD that does not count, unless a person stopped the guardian before.
@@ -210,15 +260,20 @@ class Session:
             )
 
     def phase_of(self, feature: str) -> Phase:
-        """The pinned phase of a feature."""
-        return self.adoption.phase_of(feature) or Phase.RESEARCH
+        """The phase of a feature that is enforced here."""
+        state = self.guard.situation.features.get(feature)
+        return Phase.RESEARCH if state is None else state.phase
 
     # What is protected
 
+    def _states(self) -> dict[str, FeatureState]:
+        return self.standings.states(self.adoption)
+
     def _situation(self) -> Situation:
+        self._turn = self.standings.turn
         return Situation(
             policy=self.policy,
-            features=self.adoption.features,
+            features=self._states(),
             bound=self.adoption.bound,
             open_paths=tuple(grant.path for grant in self.grants if grant.path),
             paused=any(not grant.path for grant in self.grants),
@@ -237,6 +292,7 @@ class Session:
                 }
             ),
         )
+        self.standings.remember(self.guard.situation.features)
         self.record.remember(_GRANTS, dump_grants(self.grants))
         self.record.remember("boundaries", json.dumps(sorted(self.guard.exemptions.boundaries)))
 
@@ -244,21 +300,90 @@ class Session:
         told = json.loads(self.record.fact(_SITUATION) or "{}")
         adoption = Adoption.from_json(told["adoption"])
         policy = Policy.default() if told["policy"] is None else parse_policy(told["policy"])
-        return Situation(policy, adoption.features, adoption.bound, tuple(told["open"]), paused=told["paused"])
+        features = {**adoption.features, **self.standings.remembered}
+        return Situation(policy, features, adoption.bound, tuple(told["open"]), paused=told["paused"])
 
     def _resituate(self) -> None:
         """Protect what is to be protected now; paths that become protected are legal as they stand."""
-        previous = self.guard.situation
         self.guard.scan()
-        self.guard.situation = self._situation()
+        self._enter(self._situation())
+
+    def _enter(self, situation: Situation) -> None:
+        previous, self.guard.situation = self.guard.situation, situation
         self.guard.adopt(previous)
         self._remember()
+
+    def follow_store(self) -> bool:
+        """Take up what was recorded since the last look; whether that changes what is enforced.
+
+        What stands there is not compared by the old phase first: whoever writes what the new one allows did nothing
+        wrong, though this process learns of it late.
+        """
+        self.standings.follow()
+        if self.standings.turn == self._turn:
+            return False
+        situation = self._situation()
+        if situation == self.guard.situation:
+            return False
+        self._enter(situation)
+        return True
+
+    # What else may speak for content
+
+    def _claim(self, path: str, st: os.stat_result | None, entry: Legal | None) -> Claim:
+        """Whether a recorded event sanctions what stands at `path`, or it asks for a transition that is granted."""
+        if self.follow_store():
+            return Claim.ANEW
+        gated = self._is_gated()
+        if gated and entry is None and self._requests.grants(path, self.guard.situation, bound=self.adoption.bound):
+            return Claim.ANEW if self.follow_store() else Claim.NONE
+        if st is None or not stat.S_ISREG(st.st_mode) or st.st_size > LONGEST or not self._sanctions.concerns(path):
+            return Claim.NONE
+        data = self._read(path)
+        if data is None:
+            return Claim.NONE
+        legal = b"" if entry is None or entry.kind is not Kind.FILE else b"".join(self.record.content(entry.sha256))
+        if self._sanctions.allows(path, data, legal=legal, read=self._read):
+            return Claim.LEGAL
+        if not gated:
+            return Claim.NONE
+        claim = self._requests.takes_lines(path, data, legal)
+        if claim is Claim.ANEW:
+            self.follow_store()
+        return claim
+
+    def _read(self, path: str) -> bytes | None:
+        try:
+            with self.tree.open_file(path) as fd:
+                return os.pread(fd, LONGEST, 0)
+        except OSError:
+            return None
+
+    def _is_gated(self) -> bool:
+        """Whether creating the next artifact asks for its phase (model, section 1)."""
+        return says_transitions(self.policy_text, default="gated" if self.adoption.gated else "explicit") == "gated"
+
+    def _brought(self, changes: Iterable[HeadChange]) -> None:
+        """An attested HEAD brought something: lines that the store does not know are judged and imported."""
+        self._imports.expect(changes)
+        self._import()
+
+    def _import(self) -> None:
+        if self._imports.waiting and self.standings.broken is None:
+            self._imports.run()
+            self.follow_store()
+
+    def notice(self, path: str) -> None:
+        """News came of a path, whether it may be written or not."""
+        self.forgeries.notice(path)
 
     def tick(self) -> None:
         """Do what is due."""
         if len(holding := still_holding(self.grants)) != len(self.grants):
             self.grants = holding
             self._resituate()
+        self.follow_store()
+        self._import()
         self._follow_policy()
         self._due = self.guard.tick()
         if self.quarantine.follow_late_writers():
@@ -305,8 +430,10 @@ class Session:
             case "status":
                 return {"status": self.status()}
             case "sync":
+                self.follow_store()
                 self.guard.follow_head()
                 self.guard.scan()
+                self.forgeries.look(self.adoption.bound)
                 return {"status": self.status()}
             case "judge":
                 judge = self.guard.situation.judge
@@ -366,6 +493,13 @@ class Session:
             yield f"the committed policy is invalid, the last good one holds: {self._policy_problem}"
         if problem := self.heads.problem():
             yield problem
+        if self.standings.broken:
+            yield f"{self.standings.broken}; what was in force before stays (spec-kitty events verify)"
+        elif self.standings.trouble:
+            yield f"the event store cannot be used, what was in force stays: {self.standings.trouble}"
+        if self.intake.trouble:
+            yield self.intake.trouble
+        yield from self._imports.notes
         if not self._is_at_its_place():
             yield f"{self.worktree.root} was moved or replaced; what is held is the tree that was moved"
         if self.guard.git_trouble:
@@ -383,6 +517,8 @@ class Session:
         """
         held = (self.record, self.quarantine, self.audit)
         whole = self.record.is_whole()
+        if not self.standings.is_in_place():
+            self._put_store_back()
         if whole and all(each.is_in_place() for each in held) and self._adoption_is_in_place():
             return
         if not self.is_housed():
@@ -406,6 +542,12 @@ class Session:
             "restored",
             "the guardian's own files were removed or exchanged",
         )
+
+    def _put_store_back(self) -> None:
+        aside = self.standings.put_back()
+        what = "removed" if aside is None else f"exchanged; what stood in its place is {aside}"
+        path = Path(self.worktree.state.events)
+        self._report_loss(path, "always:event-store", "restored", f"the event store was {what}")
 
     def is_housed(self) -> bool:
         """Whether the work tree is where it was and has its git directory; that is git's to make, never ours."""
@@ -443,6 +585,8 @@ class Session:
         self._ignore.close()
         self._reserve.close()
         self.quarantine.close()
+        self.intake.take()
+        self.standings.close()
         self.audit.close()
         self.record.close()
         self.tree.close()

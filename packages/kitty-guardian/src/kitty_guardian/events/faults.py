@@ -1,0 +1,88 @@
+"""What SQLite and the disk say when they cannot, put as errors of this package with the way out."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shlex
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from kitty_guardian.errors import EventStoreError, EventStoreReadOnlyError
+
+_LITTLE_ROOM = 1 << 16  # bytes
+_READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+@contextlib.contextmanager
+def translated(path: Path, doing: str) -> Iterator[None]:
+    """Turn an error of SQLite or of the file system in the body into an `EventStoreError`.
+
+    Args:
+        path: The store's file.
+        doing: The verb of the message: "the event store `path` cannot be `doing`".
+    """
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise sqlite_fault(error, path, doing) from error
+    except OSError as error:
+        raise _system_fault(error, path, doing) from error
+
+
+def sqlite_fault(error: sqlite3.Error, path: Path, doing: str) -> EventStoreError:
+    """The error for what SQLite said."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+    message = f"the event store `{path}` cannot be {doing}: {error}"
+    if isinstance(error, sqlite3.ProgrammingError):
+        return EventStoreError(message, hint="a store belongs to the thread that opened it; open another one")
+    if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+        return EventStoreError(
+            f"{message}; another process is writing to it, try again", hint=f"see who: fuser -v {quoted(path)}"
+        )
+    if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+        return EventStoreError(
+            f"{message}; it is damaged", hint=f"keep it and start anew: mv {quoted(path)} {quoted(path)}.damaged"
+        )
+    if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _is_full(path)):
+        return _full(message, path)
+    if code == sqlite3.SQLITE_READONLY:
+        return read_only(message)
+    return EventStoreError(message, hint=f"ls -ld {quoted(path.parent)} {quoted(path)}*; df -h {quoted(path.parent)}")
+
+
+def _system_fault(error: OSError, path: Path, doing: str) -> EventStoreError:
+    message = f"the event store `{path}` cannot be {doing}: {error.strerror or error}"
+    if error.errno in _FULL:
+        return _full(message, path)
+    if error.errno in _READ_ONLY and doing != "read":
+        return read_only(message)
+    return EventStoreError(message, hint=f"ls -ld {quoted(path.parent)} {quoted(path)}")
+
+
+def read_only(message: str) -> EventStoreReadOnlyError:
+    """The error for what may only be read here."""
+    return EventStoreReadOnlyError(message, hint="run the command outside, where the repository may be written")
+
+
+def quoted(path: Path) -> str:
+    """A path as a shell takes it."""
+    return shlex.quote(os.fspath(path))
+
+
+def _full(message: str, path: Path) -> EventStoreError:
+    return EventStoreError(
+        f"{message}; there is no room left", hint=f"make room and try again: df -h {quoted(path.parent)}"
+    )
+
+
+def _is_full(path: Path) -> bool:
+    # SQLite tells a full disk from other failures of writing only sometimes.
+    try:
+        status = os.statvfs(path.parent)
+    except OSError:
+        return False
+    return status.f_bavail * status.f_frsize < _LITTLE_ROOM

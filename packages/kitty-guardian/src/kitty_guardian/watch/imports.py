@@ -1,0 +1,128 @@
+"""Lines of status logs that an attested HEAD brought: judged one by one, and imported (enforcement model, section 5)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from kitty_guardian.commits.changes import Change
+from kitty_guardian.errors import EventStoreError, GitError, GuardianError, VersionConflict
+from kitty_guardian.events import lines
+from kitty_guardian.events.importing import RefusedLine, adopt, judge
+from kitty_guardian.model.events import EventType, Source
+from kitty_guardian.project.binding import Binding
+from kitty_guardian.project.features import FEATURES, read_feature
+from kitty_guardian.project.gathering import STATUS_LOG
+from kitty_guardian.project.repository import Worktree
+from kitty_guardian.project.survey import Survey
+from kitty_guardian.project.trees import GitTree
+from kitty_guardian.watch.audit import AuditTrail
+from kitty_guardian.watch.heads import Heads
+from kitty_guardian.watch.standings import Standings
+
+_FEATURE: Final = re.compile(rf"{FEATURES}/([^/]+)/")
+_TRIES: Final = 5
+_MOST_NOTES: Final = 5
+
+
+class Imports:
+    """Takes lines from HEAD into the store.
+
+    Args:
+        worktree: The work tree.
+        standings: The store.
+        heads: HEAD.
+        audit: Where refused lines go.
+
+    Attributes:
+        waiting: Features whose log is to be looked at; they stay here while the store cannot be written.
+        notes: Sentences about lines that move nothing.
+    """
+
+    def __init__(self, worktree: Worktree, standings: Standings, heads: Heads, audit: AuditTrail) -> None:
+        self._worktree = worktree
+        self._standings = standings
+        self._heads = heads
+        self._audit = audit
+        self._told: set[str] = set()
+        self.waiting: set[str] = set()
+        self.notes: list[str] = []
+
+    def expect(self, changes: Iterable[Change]) -> None:
+        """HEAD changed these paths."""
+        found = (_FEATURE.match(change.path) for change in changes if change.new is not None)
+        self.waiting.update(match[1] for match in found if match is not None)
+
+    def expect_features(self, features: Iterable[str]) -> None:
+        """Look at these features, whatever HEAD changed."""
+        self.waiting.update(features)
+
+    def run(self) -> None:
+        """Import what waits; what cannot be written now waits on."""
+        for feature in sorted(self.waiting):
+            try:
+                self._import(feature)
+            except (EventStoreError, GitError):
+                continue  # told by whoever follows the store, or HEAD
+            self.waiting.discard(feature)
+
+    def _import(self, feature: str) -> None:
+        if self._standings.board.feature(feature).entered is None:
+            self._adopt(feature)
+            return
+        log = self._heads.held(f"{FEATURES}/{feature}/{STATUS_LOG}")
+        if log is None:
+            return
+        for remaining in reversed(range(_TRIES)):
+            unknown = lines.unknown(log, self._standings.board.feature(feature))
+            if not unknown:
+                return
+            judged = judge(feature, unknown, self._standings.board, source=Source.GIT, facts_of=_no_facts)
+            try:
+                if judged.writes:
+                    self._standings.commit(judged.writes)
+            except VersionConflict:  # somebody else appended meanwhile, the same lines perhaps
+                self._standings.follow()
+                if remaining:
+                    continue
+                raise EventStoreError(f"others keep appending to {feature}") from None
+            except GuardianError as error:
+                if isinstance(error, EventStoreError):
+                    raise
+                self._tell_once(feature, feature, f"lines of {feature} in HEAD cannot be imported: {error.message}", {})
+            for refused in judged.refused:
+                self._refuse(feature, refused)
+            return
+
+    def _adopt(self, feature: str) -> None:
+        """A feature that came with HEAD and that nobody here has seen before: what it holds is its history."""
+        head = self._heads.head
+        if head is None:
+            return
+        with GitTree(self._worktree.git, head) as tree:
+            report = read_feature(tree, f"{FEATURES}/{feature}")
+        adopt(self._standings.store, self._worktree, Survey(head, {feature: report}, Binding((), ""), {}))
+        self._standings.follow()
+
+    def _refuse(self, feature: str, refused: RefusedLine) -> None:
+        told = f"{FEATURES}/{feature}/{STATUS_LOG}:{refused.number}, which HEAD brought, moves nothing: {refused.reason}"
+        payload = {
+            "feature": feature, "work_package": None, "from": None, "to": None, "gate": refused.gate,
+            "reason": refused.reason, "hint": "", "actor": "git", "layer": "git",
+            "line": refused.raw.decode("utf-8", "backslashreplace"),
+        }  # fmt: skip
+        self._tell_once(feature, lines.line_hash(refused.raw), told, payload)
+
+    def _tell_once(self, feature: str, name: str, note: str, payload: Mapping[str, Any]) -> None:
+        if name in self._told:
+            return
+        self._told.add(name)
+        if len(self.notes) < _MOST_NOTES:
+            self.notes.append(note)
+        self._audit.append(EventType.PHASE_BLOCKED, {"feature": feature, **payload, "reason": note})
+
+
+def _no_facts(_work_package: str) -> Mapping[str, Any]:
+    """What was checked where the line was written is not known here."""
+    return {}

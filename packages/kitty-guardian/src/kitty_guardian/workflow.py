@@ -1,0 +1,446 @@
+"""The workflow's commands: start a project, move a feature and its work packages on, each by the rules.
+
+A transition is asked of this work tree's guardian, which owns the store; where none runs it is done here. What an agent
+may not write (the store, from inside the sandbox) ends in an error that names the command to run outside.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import os
+import shlex
+import threading
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import attrs
+
+from kitty_guardian.environment import process_environment
+from kitty_guardian.errors import EventStoreReadOnlyError, GuardianError, NotRunningError
+from kitty_guardian.events.sqlite import SqliteEventStore
+from kitty_guardian.model.lanes import Lane
+from kitty_guardian.project.repository import Worktree, find_worktree
+from kitty_guardian.transitions.checkouts import WorkPlace, checkouts, unmake, work_place
+from kitty_guardian.transitions.facts import history_of
+from kitty_guardian.transitions.initialising import InitReport, InitRequest, initialise
+from kitty_guardian.transitions.performing import outcome_in, perform
+from kitty_guardian.transitions.requests import Command, Outcome, TransitionRequest
+from kitty_guardian.watch import lifecycle
+from kitty_guardian.watch.control import RefusedError
+from kitty_guardian.watch.lifecycle import StartReport
+from kitty_guardian.watch.locking import is_held
+
+__all__ = [
+    "ImplementReport",
+    "InitReport",
+    "Outcome",
+    "implement",
+    "init",
+    "move",
+    "plan",
+    "reopen",
+    "research",
+    "review",
+    "specify",
+    "tasks",
+]
+
+
+@attrs.frozen
+class ImplementReport:
+    """What `implement` did.
+
+    Attributes:
+        outcome: The transition.
+        worktree: The work package's own work tree; absolute. Work goes on there.
+        branch: The branch it is on.
+        created: Whether the work tree was made now.
+        guardian: How its guardian was started, or found running.
+    """
+
+    outcome: Outcome
+    worktree: str
+    branch: str
+    created: bool
+    guardian: StartReport
+
+
+def init(
+    where: Path,
+    *,
+    source: tuple[str, ...] = (),
+    tests: tuple[str, ...] = (),
+    force_policy: bool = False,
+    actor: str | None = None,
+) -> InitReport:
+    """Make the git work tree that `where` lies in a Spec Kitty project, or complete what one lacks; idempotent.
+
+    Writes the policy (never over one, unless told to), the project's identity, `kitty-specs/` and the merge attribute
+    of the status logs, and takes the features that HEAD holds into the store.
+
+    Args:
+        where: Any place in the work tree.
+        source: Patterns of the source roots; empty: as the project's files suggest.
+        tests: The same for tests.
+        force_policy: Write the policy anew where one exists.
+        actor: Who asks; None: the login name.
+
+    Raises:
+        NotARepositoryError: There is no git work tree; the hint is `git init`.
+        PolicyError: A pattern is none, or the policy that exists is invalid.
+        EventStoreReadOnlyError: It cannot be done from here; the hint is the command to run outside.
+    """
+    worktree = find_worktree(where)
+    request = InitRequest(source, tests, force_policy, *_held(worktree))
+    with _store(worktree, _spelled("init", *_each("--source", source), *_each("--tests", tests))) as store:
+        return initialise(worktree, store, request)
+
+
+def specify(where: Path, name: str, *, actor: str | None = None) -> Outcome:
+    """Begin a feature called `name`, or move one that is in research on to specify; writes its `spec.md`.
+
+    Args:
+        where: Any place in the work tree.
+        name: What a new feature is called, in any spelling ("Home guard"), or a handle of one that is in research.
+            Empty: the feature the work tree is bound to.
+        actor: Who asks; None: the login name.
+
+    Raises:
+        TransitionRefusedError: The feature is beyond research; exit 1, as everywhere below.
+        VersionConflict: Somebody else was faster; nothing was changed, the error says what was missed.
+        InvalidValueError: No folder name can be made of `name`.
+        EventStoreReadOnlyError: As in `init`.
+    """
+    return _transition(where, TransitionRequest(Command.SPECIFY, feature=name, actor=_who(actor)))
+
+
+def research(where: Path, name: str = "", *, feature: str | None = None, actor: str | None = None) -> Outcome:
+    """Begin a feature called `name` in research, or take up research of one that nothing was recorded of.
+
+    Writes `research.md`. Arguments and errors as for `specify`; `feature` is a handle of one that exists.
+    """
+    wanted = name or feature or ""
+    return _transition(where, TransitionRequest(Command.RESEARCH, feature=wanted, actor=_who(actor)))
+
+
+def plan(where: Path, *, feature: str | None = None, actor: str | None = None) -> Outcome:
+    """Move a feature on to plan: its `spec.md` has to be edited. Writes `plan.md`.
+
+    Args:
+        where: Any place in the work tree.
+        feature: A handle of it; None: the one the work tree is bound to, or the only unfinished one.
+        actor: Who asks; None: the login name.
+
+    Raises:
+        TransitionRefusedError: A gate or a rule says no.
+        VersionConflict: Somebody else was faster.
+        UnknownFeatureError, UnboundFeatureError: It cannot be told which feature is meant.
+        EventStoreReadOnlyError: As in `init`.
+    """
+    return _transition(where, TransitionRequest(Command.PLAN, feature=feature or "", actor=_who(actor)))
+
+
+def tasks(where: Path, *, feature: str | None = None, actor: str | None = None) -> Outcome:
+    """Move a feature on to tasks: its `plan.md` has to be edited. Writes `tasks.md` and a first work package.
+
+    Arguments and errors as for `plan`.
+    """
+    return _transition(where, TransitionRequest(Command.TASKS, feature=feature or "", actor=_who(actor)))
+
+
+def implement(
+    where: Path,
+    work_package: str,
+    *,
+    feature: str | None = None,
+    actor: str | None = None,
+    force: bool = False,
+    reason: str | None = None,
+) -> ImplementReport:
+    """Begin, or go on, with a work package: its own work tree, guarded, and the lane `in_progress`.
+
+    The guardian watches before the lane moves. What cannot be completed is undone. Going on with what is in progress
+    already is no error (`outcome.changed` is False).
+
+    Args:
+        where: Any place in the main work tree or a linked one.
+        work_package: "WP01"; "1" and "wp1" mean the same.
+        feature: As for `plan`.
+        actor: As for `plan`.
+        force: Take over from another actor; needs `reason`.
+        reason: Why.
+
+    Raises:
+        TransitionRefusedError, VersionConflict, UnknownFeatureError, UnboundFeatureError: As for `plan`.
+        NothingProtectedError, WatchError, PolicyError: The work tree cannot be guarded; nothing was changed.
+        GitError: The work tree cannot be made.
+        EventStoreReadOnlyError: As in `init`.
+    """
+    worktree = find_worktree(where)
+    request = TransitionRequest(
+        Command.IMPLEMENT,
+        feature=feature or "",
+        work_package=work_package,
+        actor=_who(actor),
+        force=force,
+        reason=reason or "",
+        sandboxed=_is_sandboxed(),
+    )
+    checked = _ask(worktree, request)  # nothing is made for what would be refused
+    home, name = Path(checked.home), checked.work_package
+    request = attrs.evolve(request, feature=checked.feature, work_package=name)
+    place = work_place(worktree, home, checked.feature, name)
+    begun: StartReport | None = None
+    try:
+        begun = lifecycle.start(place.root, feature=checked.feature)
+        outcome = _ask(worktree, attrs.evolve(request, workspace=os.fspath(place.root)))
+    except BaseException:
+        if place.created and not _is_recorded(worktree, checked.feature, name, place.root):
+            _undo(worktree, place, begun)
+        raise
+    _tell(worktree, outcome)
+    return ImplementReport(outcome, os.fspath(place.root), place.branch, place.created, begun)
+
+
+def review(
+    where: Path,
+    work_package: str,
+    *,
+    feature: str | None = None,
+    actor: str | None = None,
+    verdict: str | None = None,
+    reference: str | None = None,
+    reason: str | None = None,
+) -> Outcome:
+    """Take a work package that was handed in into review, or give the verdict, or both at once.
+
+    Args:
+        where: As for `implement`.
+        work_package: As for `implement`.
+        feature: As for `plan`.
+        actor: The reviewer; None: the login name.
+        verdict: `approved` (the lane becomes approved), `changes_requested` or `rejected` (in_progress again); None:
+            only begin.
+        reference: What the verdict refers to: a review file, a pull request, a commit; needed with a verdict.
+        reason: A remark.
+
+    Raises:
+        TransitionRefusedError, VersionConflict, UnknownFeatureError, UnboundFeatureError: As for `plan`.
+        InvalidValueError: No such verdict.
+        EventStoreReadOnlyError: As in `init`.
+    """
+    return _transition(
+        where,
+        TransitionRequest(
+            Command.REVIEW,
+            feature=feature or "",
+            work_package=work_package,
+            actor=_who(actor),
+            verdict=verdict or "",
+            reference=reference or "",
+            reason=reason or "",
+        ),
+    )
+
+
+def reopen(where: Path, phase: str, *, reason: str, feature: str | None = None, actor: str | None = None) -> Outcome:
+    """Go back to an earlier phase; recorded with the reason.
+
+    Args:
+        where: As for `plan`.
+        phase: research, specify, plan or tasks.
+        reason: Why; not blank.
+        feature: As for `plan`.
+        actor: As for `plan`.
+
+    Raises:
+        TransitionRefusedError, VersionConflict, UnknownFeatureError, UnboundFeatureError: As for `plan`.
+        InvalidValueError: No such phase.
+        EventStoreReadOnlyError: As in `init`.
+    """
+    return _transition(
+        where,
+        TransitionRequest(Command.REOPEN, feature=feature or "", to=phase, reason=reason, actor=_who(actor)),
+    )
+
+
+def move(  # noqa: PLR0913 - one for each option of the command
+    where: Path,
+    work_package: str,
+    lane: str,
+    *,
+    feature: str | None = None,
+    actor: str | None = None,
+    reason: str | None = None,
+    verdict: str | None = None,
+    reference: str | None = None,
+    force: bool = False,
+) -> Outcome:
+    """Move a work package along any edge of the matrix, each with its guards.
+
+    Args:
+        where: As for `implement`.
+        work_package: As for `implement`.
+        lane: Where to.
+        feature: As for `plan`.
+        actor: As for `plan`.
+        reason: Why; some edges need it, and `force` does.
+        verdict: As for `review`, for edges out of a review.
+        reference: As for `review`.
+        force: Override edge and guards; refused from inside the sandbox.
+
+    Raises:
+        TransitionRefusedError, VersionConflict, UnknownFeatureError, UnboundFeatureError: As for `plan`.
+        InvalidValueError: No such lane or verdict.
+        EventStoreReadOnlyError: As in `init`.
+    """
+    return _transition(
+        where,
+        TransitionRequest(
+            Command.MOVE,
+            feature=feature or "",
+            work_package=work_package,
+            to=lane,
+            actor=_who(actor),
+            reason=reason or "",
+            verdict=verdict or "",
+            reference=reference or "",
+            force=force,
+        ),
+    )
+
+
+SANDBOX = "SPEC_KITTY_SANDBOX"
+"""Set for every process inside the sandbox."""
+
+_TELL_SECONDS = 1.0
+_PROTOCOL = "guardian.protocol"
+
+
+def _transition(where: Path, request: TransitionRequest) -> Outcome:
+    worktree = find_worktree(where)
+    outcome = _ask(worktree, attrs.evolve(request, sandboxed=_is_sandboxed()))
+    if outcome.changed:
+        _tell(worktree, outcome)
+    return outcome
+
+
+def _ask(worktree: Worktree, request: TransitionRequest) -> Outcome:
+    """Have this work tree's guardian do it; without one, do it here."""
+    with contextlib.suppress(NotRunningError):
+        return outcome_in(lifecycle.ask_guardian(worktree, "transition", **request.to_wire()))
+    with _store(worktree, _command_of(request)) as store:
+        return perform(worktree, store, request)
+
+
+@contextlib.contextmanager
+def _store(worktree: Worktree, command: str) -> Iterator[SqliteEventStore]:
+    """The repository's store, open.
+
+    Raises:
+        EventStoreReadOnlyError: It may only be read here; the hint is `command`, to be run outside.
+    """
+    try:
+        with SqliteEventStore(Path(worktree.state.events)) as store:
+            yield store
+    except EventStoreReadOnlyError as error:
+        raise EventStoreReadOnlyError(
+            error.message, hint=f"run it outside: cd {shlex.quote(os.fspath(worktree.root))} && {command}"
+        ) from error
+
+
+def _command_of(request: TransitionRequest) -> str:
+    """What to type for a request."""
+    words = {
+        Command.MOVE: ("wp", "move", request.work_package, request.to),
+        Command.IMPLEMENT: ("implement", request.work_package),
+        Command.REVIEW: ("review", request.work_package),
+        Command.REOPEN: ("reopen", request.to),
+        Command.SPECIFY: ("specify", request.feature),
+    }.get(request.command, (str(request.command),))
+    feature = "" if request.command is Command.SPECIFY else request.feature
+    options = {
+        "--feature": feature,
+        "--actor": request.actor,
+        "--reason": request.reason,
+        "--verdict": request.verdict,
+        "--reference": request.reference,
+    }
+    given = [word for option, value in options.items() if value for word in (option, value)]
+    return _spelled(*words, *given, *(["--force"] if request.force else []))
+
+
+def _spelled(*words: str) -> str:
+    return " ".join(["spec-kitty", *(shlex.quote(word) for word in words if word)])
+
+
+def _each(option: str, values: Iterable[str]) -> list[str]:
+    return [word for value in values for word in (option, value)]
+
+
+def _who(actor: str | None) -> str:
+    """Who asks: a claim; without one, the login name."""
+    if actor is not None:
+        return actor
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
+
+
+def _is_sandboxed() -> bool:
+    return bool(process_environment().get(SANDBOX))
+
+
+def _held(worktree: Worktree) -> tuple[bool, str]:
+    """Whether a guardian holds the policy as it is, and the commit HEAD is at where it does not count."""
+    state = worktree.state.guardian
+    unattested = ""
+    if is_held(Path(state.lock)):
+        unattested = lifecycle.status(worktree.root).unattested or ""
+    return Path(state.record).exists(), unattested
+
+
+def _is_recorded(worktree: Worktree, feature: str, work_package: str, root: Path) -> bool:
+    """Whether the store has it that work goes on in that place; if that cannot be told, what was made stays."""
+    try:
+        with SqliteEventStore(Path(worktree.state.events), read_only=True) as store:
+            package = store.board().feature(feature).work_packages.get(work_package)
+            at_work = package is not None and package.lane is Lane.IN_PROGRESS
+            return at_work and history_of(store, feature, work_package).workspace == os.fspath(root)
+    except GuardianError:
+        return True
+
+
+def _undo(worktree: Worktree, place: WorkPlace, begun: StartReport | None) -> None:
+    """Take back what was made; the error that led here is what counts, so a further one is not raised."""
+    with contextlib.suppress(GuardianError):
+        if begun is not None and not begun.already_running:
+            lifecycle.stop(place.root, reason="the work package could not be begun")
+        unmake(worktree, place)
+
+
+def _tell(worktree: Worktree, outcome: Outcome) -> None:
+    """Have the guardians that a transition concerns look now; they would find out by themselves a little later."""
+    with contextlib.suppress(GuardianError):
+        known = [each.root for each in checkouts(worktree)]
+        name = f"{outcome.feature}-{outcome.work_package}"
+        concerned = [
+            root
+            for root in known
+            if root in {Path(outcome.home), worktree.root}
+            or (root.name == name if outcome.work_package else root.name.startswith(outcome.feature))
+        ]
+        threads = [threading.Thread(target=_look, args=(root,), daemon=True) for root in concerned]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(_TELL_SECONDS / max(1, len(threads)))
+
+
+def _look(root: Path) -> None:
+    with contextlib.suppress(GuardianError, OSError):
+        other = find_worktree(root)
+        if is_held(Path(other.state.guardian.lock)):
+            lifecycle.ask_guardian(other, "sync")
