@@ -1,4 +1,4 @@
-"""Break every row of the rule table and of the path layout, one at a time, and see a test fail each time.
+"""Break every row of the rule table, the path layout and the lane matrix, one at a time, and see a test fail each time.
 
 No file of the checkout is touched: each mutant is a forked process that changes the table in memory before anything
 else reads it, and then runs the focused tests. Prints a line for each table; exits 1 naming the mutants that survived.
@@ -20,6 +20,8 @@ import attrs
 import pytest
 
 import kitty_paths
+from kitty_guardian.model import moves
+from kitty_guardian.model.lanes import Lane
 from kitty_guardian.model.phases import Phase
 from kitty_guardian.rules import table
 from kitty_paths import Kind, layout
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 RULE_TESTS = ("tests/guardian/rules/test_rule_table.py",)
 PATH_TESTS = ("tests/paths/test_layout_contract.py",)
+MATRIX_TESTS = ("tests/guardian/events/law/test_lane_matrix.py",)
 HOME_TESTS = (*PATH_TESTS, "tests/paths/test_default_base.py", "tests/paths/test_state_root_variable.py")
 QUICK = (
     *("-x", "-q", "-s", "--tb=no", "--assert=plain", "--import-mode=importlib"),
@@ -58,8 +61,9 @@ def main() -> int:
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # the focused tests need no plugin
     pytest.main(["--version", "-c", os.devnull])  # loads what every child would load again
     gc.disable()  # children end before there is anything to collect
-    mutants = [*rule_mutants(), *pattern_mutants(), *layout_mutants(), *constant_mutants()]
-    nothing = [(lambda: None, RULE_TESTS), (lambda: None, HOME_TESTS), (patch_layout("VARIABLE", ""), HOME_TESTS)]
+    mutants = [*rule_mutants(), *pattern_mutants(), *layout_mutants(), *constant_mutants(), *matrix_mutants()]
+    nothing = [(lambda: None, tests) for tests in (RULE_TESTS, HOME_TESTS, MATRIX_TESTS)]
+    nothing.append((patch_layout("VARIABLE", ""), HOME_TESTS))
     unchanged = [Mutant("unchanged", ", ".join(tests), change, tests) for change, tests in nothing]
     if broken := [mutant.name for mutant, killed in run(unchanged) if killed]:
         print(f"the focused tests fail without any mutation: {'; '.join(broken)}", file=sys.stderr)
@@ -207,6 +211,36 @@ def patch_layout(name: str, suffix: str) -> Callable[[], None]:
         del sys.modules["kitty_paths"]
 
     return apply
+
+
+def matrix_mutants() -> Iterator[Mutant]:
+    """Each edge dropped and each missing one added, each guard dropped and another one asked for, each row turned."""
+    for here in (None, *Lane):
+        row = moves.MATRIX[here]
+        changed: dict[str, dict[Lane, frozenset[moves.Guard]]] = {}
+        for there in Lane:
+            edge = f"{here or moves.GENESIS} to {there}"
+            guards = row.get(there)
+            if guards is None:
+                changed[f"{edge} added"] = {**row, there: frozenset()}
+                continue
+            changed[f"{edge} dropped"] = {lane: asked for lane, asked in row.items() if lane is not there}
+            for guard in guards:
+                changed[f"{edge} without {guard}"] = {**row, there: guards - {guard}}
+            more = next(guard for guard in moves.Guard if guard not in guards)
+            changed[f"{edge} also with {more}"] = {**row, there: guards | {more}}
+        if len(row) > 1:
+            changed[f"{here or moves.GENESIS} in another order"] = dict(reversed([*row.items()]))
+        for how, new in changed.items():
+            yield Mutant("MATRIX", how, patch_moves("MATRIX", {**moves.MATRIX, here: new}), MATRIX_TESTS)
+    for guard, other in moves.SHARED.items():
+        shared = {name: gate for name, gate in moves.SHARED.items() if name is not guard}
+        yield Mutant("MATRIX", f"{guard} not named {other}", patch_moves("SHARED", shared), MATRIX_TESTS)
+    yield Mutant("MATRIX", "another word for genesis", patch_moves("GENESIS", "none"), MATRIX_TESTS)
+
+
+def patch_moves(name: str, value: object) -> Callable[[], None]:
+    return lambda: setattr(moves, name, value)
 
 
 def run(mutants: list[Mutant]) -> list[tuple[Mutant, bool]]:

@@ -242,7 +242,7 @@ def test_what_changed_meanwhile_can_be_accepted_with_a_reason(in_shop: Program, 
     assert (shop.path / "src/app.py").read_text(encoding="utf-8") == "by hand\n"
 
 
-def test_restart_takes_up_the_phase_that_head_is_in(in_shop: Program, shop: Repository) -> None:
+def test_restart_takes_up_no_phase_that_head_looks_like(in_shop: Program, shop: Repository) -> None:
     guard(in_shop)
     shop.feature("001-cart", "tasks")
     assert in_shop("guardian", "status", "--json").json["phase"] == "plan"
@@ -250,7 +250,7 @@ def test_restart_takes_up_the_phase_that_head_is_in(in_shop: Program, shop: Repo
     shop.feature("001-cart", "tasks")
     shop.commit()
     assert in_shop("guardian", "restart", "--accept-current", "--reason", "planned").code == 0
-    assert in_shop("guardian", "status", "--json").json["phase"] == "tasks"
+    assert in_shop("guardian", "status", "--json").json["phase"] == "plan"
 
 
 def test_restart_is_refused_while_head_does_not_count(in_shop: Program, shop: Repository) -> None:

@@ -109,7 +109,8 @@ def test_a_work_package_that_cannot_be_read_has_no_lane(tmp_path: Path) -> None:
 def test_what_a_work_package_waits_for_is_what_is_not_finished_yet(tmp_path: Path) -> None:
     repository = Repository(tmp_path / "shop")
     repository.write("kitty-specs/001-cart/spec.md", "# Cart\n")
-    for name, lane, needs in (("WP01", "done", "[]"), ("WP02", "planned", "[WP01]"), ("WP03", "planned", "[WP01, WP02]")):
+    three = (("WP01", "done", "[]"), ("WP02", "planned", "[WP01]"), ("WP03", "planned", "[WP01, WP02]"))
+    for name, lane, needs in three:
         head = f"work_package_id: {name}\ntitle: Part\nlane: {lane}\ndependencies: {needs}\n"
         repository.write(f"kitty-specs/001-cart/tasks/{name}.md", f"---\n{head}---\n# Do it\n\nAll of it.\n")
     repository.commit()

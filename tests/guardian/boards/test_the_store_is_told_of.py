@@ -1,4 +1,4 @@
-"""What the store keeps, as commands tell it: the newest events, a copy of all, and whether they still are what they were."""
+"""What the store keeps, as commands tell it: the newest events, a copy of all, and whether all are what they were."""
 
 from __future__ import annotations
 

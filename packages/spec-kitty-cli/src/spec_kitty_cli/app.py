@@ -102,14 +102,54 @@ _POLICY = LazyGroup(
     ),
 )
 
+_WP = LazyGroup(
+    "wp",
+    summary="Work packages: which lane each is in, and moving one.",
+    members={
+        "list": Lazy("wp:list_", "The board of a feature, or every feature in one line."),
+        "show": Lazy("wp:show", "One work package and every move of it."),
+        "move": Lazy("wp:move", "Move one to another lane, by the rules."),
+    },
+    examples=(
+        ("spec-kitty wp list", "the board of this worktree's feature"),
+        ("spec-kitty wp move WP01 for_review", "hand it in"),
+    ),
+)
+
+_EVENTS = LazyGroup(
+    "events",
+    summary="The event store: what was recorded, and the proof of it.",
+    members={
+        "list": Lazy("events:list_", "What was recorded, the newest at the end."),
+        "verify": Lazy("events:verify", "Is every event as it was recorded?"),
+        "export": Lazy("events:export", "Everything as JSON lines, or only its head."),
+    },
+    examples=(
+        ("spec-kitty events list", "what happened?"),
+        ("spec-kitty events verify", "was anything changed afterwards?"),
+    ),
+)
+
+_WORKFLOW: dict[str, Lazy | LazyGroup] = {
+    "init": Lazy("workflow:init", "Make this repository a Spec Kitty project."),
+    "specify": Lazy("workflow:specify", "Begin a feature; writes spec.md."),
+    "research": Lazy("workflow:research", "Begin a feature with research; writes research.md."),
+    "plan": Lazy("workflow:plan", "Move on to plan, once spec.md is edited."),
+    "tasks": Lazy("workflow:tasks", "Move on to tasks, once plan.md is edited."),
+    "implement": Lazy("workflow:implement", "Begin a work package in a guarded worktree of its own."),
+    "review": Lazy("workflow:review", "Review a work package that was handed in."),
+    "reopen": Lazy("workflow:reopen", "Go back to an earlier phase, with a reason."),
+}
+
 _GUARDIAN_MEMBERS: dict[str, Lazy | LazyGroup] = {
     "start": Lazy("lifecycle:start", "Guard this worktree; returns once it is watched."),
     "status": Lazy("lifecycle:status", "Whether this worktree is guarded, and how."),
     "stop": Lazy("lifecycle:stop", "Stop guarding this worktree; recorded."),
-    "restart": Lazy("lifecycle:restart", "Stop and start again; takes up the phase the project is in now."),
+    "restart": Lazy("lifecycle:restart", "Stop and start again; what changes meanwhile is judged."),
     "phase": Lazy("phase:phase", "The phase a feature's files show, and the one that is enforced."),
     "check": Lazy("judgement:check", "Would these writes stand? Exit code 1 if one would not."),
     "explain": Lazy("judgement:explain", "Why a path may or may not be written now."),
+    "verify": Lazy("integrity:verify", "Is everything as it was recorded, and as it should be?"),
     "log": Lazy("audit:log", "What the guardian did, as it was recorded."),
     "quarantine": _QUARANTINE,
     "allow": Lazy("wayout:allow", "Open one path for a while; on a terminal, recorded."),
@@ -131,6 +171,9 @@ def spec_kitty() -> LazyGroup:
         summary="Spec Kitty, enforced: phases decide what may be written, whoever writes.",
         members={
             "demo": Lazy("demo:demo", "See a forbidden write undone, in a throw-away repository."),
+            **_WORKFLOW,
+            "wp": _WP,
+            "events": _EVENTS,
             "guardian": LazyGroup(
                 "guardian", summary=_GUARDIAN_SUMMARY, members=_GUARDIAN_MEMBERS, examples=_GUARDIAN_EXAMPLES
             ),
@@ -141,6 +184,8 @@ def spec_kitty() -> LazyGroup:
         },
         examples=(
             ("spec-kitty demo", "three seconds that show what it does"),
+            ("spec-kitty init", "make this repository a project"),
+            ('spec-kitty specify "Home guard"', "begin a feature"),
             ("spec-kitty guardian start", "guard the worktree you are in"),
             ("spec-kitty state doctor", "where local state lives, and is it in order"),
         ),

@@ -65,7 +65,16 @@ def _expected(console: Console, error: Exception) -> int:
     # Its exit code, or 0 for an error that nobody raised on purpose.
     if not isinstance(error, ExpectedError):
         return 0
-    console.fail(code=error.code, message=error.message, hint=error.hint)
+    from spec_kitty_cli import refusals  # its imports are a refusal's expense alone
+
+    console.fail(
+        code=error.code,
+        message=error.message,
+        hint=error.hint,
+        extra=refusals.fields(error),
+        word=refusals.word(error.code),
+        details=refusals.lines(error),
+    )
     return error.exit_code
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from datetime import datetime
-from typing import TYPE_CHECKING, TextIO
+from typing import IO, TYPE_CHECKING, TextIO
 
 import click
 
@@ -51,12 +51,27 @@ class Console:
         """Print one JSON line of a stream; it is handed on at once, since a reader may be following."""
         click.echo(_json({"schema": f"spec-kitty/{name}/1", **fields}))
 
-    def fail(self, *, code: str, message: str, hint: str | None, extra: Mapping[str, object] | None = None) -> None:
-        """Print an error on stderr: two lines for people, one object in JSON mode."""
+    def write_line(self, fields: Mapping[str, object], file: IO[str] | None = None) -> None:
+        """Print one JSON line that brings its own `schema`, to stdout or into a file that is open for writing."""
+        click.echo(_json(fields), file=file)
+
+    def fail(
+        self,
+        *,
+        code: str,
+        message: str,
+        hint: str | None,
+        extra: Mapping[str, object] | None = None,
+        word: str = "error",
+        details: Iterable[str] = (),
+    ) -> None:
+        """Print an error on stderr: a line that begins with `word`, details and a hint; one object in JSON mode."""
         if self.json:
             click.echo(_json({"code": code, "message": message, "hint": hint, **(extra or {})}), err=True)
             return
-        self.talk(f"{click.style('error:', fg='red', bold=True)} {plain(message)}")
+        self.talk(f"{click.style(f'{word}:', fg='red', bold=True)} {plain(message)}")
+        for detail in details:
+            self.talk(f"  {detail}")
         if hint:
             self.talk(f"{hinting()} {plain(hint)}")
 

@@ -52,3 +52,32 @@ def _not_blank(ctx: click.Context, param: click.Parameter, value: str | None) ->
     if value is not None and not value.strip():
         raise click.BadParameter("say why in a few words", ctx, param)
     return value
+
+
+def actor_option(function: _F) -> _F:
+    """`--actor NAME`, by default the name the person logged in with (the use cases ask for it); one line of text."""
+    return click.option(
+        "--actor",
+        metavar="NAME",
+        callback=in_one_line,
+        help="Who does it; by default the name you logged in with. A claim, recorded as one.",
+    )(function)
+
+
+def reference_option(function: _F) -> _F:
+    """`--reference REF`: what a verdict refers to; one line of text."""
+    return click.option(
+        "--reference",
+        metavar="REF",
+        callback=in_one_line,
+        help="What the verdict refers to: a review file, a pull request, a commit.",
+    )(function)
+
+
+def in_one_line(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """A callback that lets pass what is text, in one line, or not given at all."""
+    if value is not None and not value.strip():
+        raise click.BadParameter("it is blank", ctx, param)
+    if value is not None and not value.isprintable():
+        raise click.BadParameter("it holds a line break or another control character", ctx, param)
+    return value

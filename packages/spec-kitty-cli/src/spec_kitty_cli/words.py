@@ -6,6 +6,10 @@ from datetime import datetime
 
 _STEP = 1000
 _TWO_FIGURES = 10
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+# Up to how many of a unit is counted in it: 90 minutes say more than one hour, 47 hours more than one day.
+_AGES = ((120 * _MINUTE, _MINUTE, "min"), (48 * _HOUR, _HOUR, "h"), (100 * _DAY, _DAY, "days"))
+_MONTH = 30 * _DAY
 
 
 def plain(text: object) -> str:
@@ -53,3 +57,17 @@ def moment(at: datetime | str) -> str:
     except ValueError:
         return str(at)
     return point.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def age(at: str | None, now: datetime) -> str:
+    """How long ago, in seven letters at most: `now`, `5 min`, `3 h`, `12 days`, `8 mon`; empty for what is no time."""
+    try:
+        seconds = (now - datetime.fromisoformat(at or "")).total_seconds()
+    except (ValueError, TypeError):  # TypeError: a time without its offset from UTC, which other tools may write
+        return ""
+    if seconds < _MINUTE:
+        return "now"
+    for limit, unit, word in _AGES:
+        if seconds < limit:
+            return f"{seconds // unit:.0f} {word}"
+    return f"{seconds // _MONTH:.0f} mon"

@@ -11,6 +11,7 @@ import pytest
 from guardian.events.law.asking import CHANGES, FEATURE, REVIEW, board, entering, event, move, refused
 from kitty_guardian.errors import TransitionRefusedError
 from kitty_guardian.events.board import Board
+from kitty_guardian.events.validators import validate_wp_status_change
 from kitty_guardian.model.events import Event
 from kitty_guardian.model.lanes import Lane
 
@@ -158,3 +159,52 @@ def test_a_wrong_value_is_told_in_words_a_person_knows(value: object, told: str)
     payload = {name: value for name, value in whole.payload.items() if name != "force"}
     refusal = refused(event(whole.event_type, whole.stream, payload, whole.metadata), board())
     assert "its force is missing and should be true or false" in refusal.message
+
+
+@pytest.mark.parametrize(
+    ("from_lane", "to_lane", "hint"),
+    [
+        ("in_review", "approved", "spec-kitty wp move WP01 approved --verdict approved --reference WHERE"),
+        ("in_review", "done", "spec-kitty wp move WP01 done --verdict approved --reference WHERE"),
+        (
+            "in_review",
+            "in_progress",
+            "spec-kitty wp move WP01 in_progress --verdict changes_requested --reference WHERE",
+        ),
+        ("in_review", "planned", "spec-kitty wp move WP01 planned --verdict changes_requested --reference WHERE"),
+        ("approved", "done", "spec-kitty wp move WP01 done --verdict approved --reference WHERE"),
+        ("approved", "in_progress", "spec-kitty wp move WP01 in_progress --reference WHERE"),
+        ("in_progress", "planned", "spec-kitty wp move WP01 planned --reason TEXT"),
+    ],
+)
+def test_what_a_guard_asks_for_is_spelled_as_a_command(from_lane: str, to_lane: str, hint: str) -> None:
+    assert refused(move(from_lane, to_lane), board(WP01=from_lane)).hint == hint
+
+
+def test_a_move_of_no_work_package_points_at_the_list() -> None:
+    asked = move("genesis", "planned")
+    with pytest.raises(TransitionRefusedError, match=r"a work package of no feature cannot be moved") as nameless:
+        validate_wp_status_change(event(asked.event_type, "workPackage-", asked.payload, asked.metadata), board())
+    assert (nameless.value.gate, nameless.value.hint) == ("stream", "spec-kitty wp list")
+    assert refused(move("genesis", "planned", mission_slug="002-away"), board()).hint == "spec-kitty wp show WP01"
+
+
+@pytest.mark.parametrize(
+    ("entered", "hint"),
+    [
+        (None, "spec-kitty specify 001-home"),
+        ("research", "spec-kitty specify 001-home"),
+        ("specify", "spec-kitty plan"),
+        ("plan", "spec-kitty tasks"),
+        ("tasks", "spec-kitty implement WP01"),
+    ],
+)
+def test_a_step_too_far_names_the_one_that_is_next(entered: str | None, hint: str) -> None:
+    claimed = refused(move("planned", "claimed"), board(entered, WP01="planned"))
+    assert (claimed.gate, claimed.hint) == ("phase", hint)
+    stands = f"in {entered}" if entered else "in no phase yet"
+    assert claimed.message.endswith(f": 001-home is {stands}, this has to wait for implement")
+    if entered != "tasks":
+        assert refused(move("genesis", "planned"), board(entered)).message.endswith("this has to wait for tasks")
+    again = refused(entering(entered or "plan", from_phase=entered), board(entered))
+    assert (again.gate, again.hint) == ("one-step", hint)

@@ -351,6 +351,12 @@ def test_force_is_no_way_round_a_policy_that_asks_for_another_reviewer() -> None
     assert forced("grace", evidence={"review": {**REVIEW, "reviewer": "ada"}}) == "self-approval"
 
 
+def test_sending_ones_own_work_back_approves_nothing() -> None:
+    back = {**CHANGES, "reviewer": "ada"}
+    facts = {"policy_self_approval": "refuse"}
+    assert gate(move("in_review", "in_progress", review_result=back, facts=facts), standing("in_review")) == ""
+
+
 def test_what_was_approved_is_not_approved_again_by_done() -> None:
     done = move("approved", "done", evidence={"review": {**REVIEW, "reviewer": "ada"}})
     assert gate(done, standing("approved")) == ""
@@ -438,6 +444,7 @@ def test_a_move_belongs_to_the_feature_of_its_stream() -> None:
 def test_history_is_not_judged() -> None:
     assert gate(move("genesis", "done", source="adoption"), board(None)) == ""
     assert gate(move("planned", "nowhere", source="adoption"), board(None)) == ""
+    assert gate(event("StatusLineRecorded", "feature-a/b", {}, {"source": "adoption"}), board(None)) == ""
 
 
 def test_what_stands_beside_the_payload_can_be_folded() -> None:

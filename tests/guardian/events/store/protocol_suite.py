@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from guardian.events.store.samples import AUDIT, FEATURE, PHASES, STREAMS, WP01, WP02, blocked, entered, moved, some_event
+from guardian.events.store.samples import (
+    AUDIT,
+    FEATURE,
+    PHASES,
+    STREAMS,
+    WP01,
+    WP02,
+    blocked,
+    entered,
+    moved,
+    some_event,
+)
 from kitty_guardian.errors import InvalidEventError, TransitionRefusedError, VersionConflict
 from kitty_guardian.events.board import Board
 from kitty_guardian.events.minting import new_event
@@ -147,7 +158,9 @@ class EventStoreSuite:
     # All or nothing
 
     def test_several_streams_are_written_together(self, store: EventStore) -> None:
-        stored = store.commit([Write(PHASES, [entered()], -1), Write(WP01, [moved()], -1), Write(AUDIT, [blocked()], None)])
+        stored = store.commit(
+            [Write(PHASES, [entered()], -1), Write(WP01, [moved()], -1), Write(AUDIT, [blocked()], None)]
+        )
         assert [event.stream for event in stored] == [PHASES, WP01, AUDIT]
         assert [event.position for event in stored] == [1, 2, 3]
 
@@ -201,8 +214,9 @@ class EventStoreSuite:
     @pytest.mark.parametrize(
         "value",
         [
-            "", "é → 日本 🐈", "\x00\x1f\x7f", "undecodable \udcff\udc80 name", "\ud83d", '"\\/', "\u2028", 0, -1, 2**80,
-            0.1, 1e-300, 1.0, True, None, [], {}, [[], {"": None}], {"z": 1, "a": {"y": [1, "2", None]}},
+            "", "é → 日本 🐈", "\x00\x1f\x7f", "undecodable \udcff\udc80 name", "\ud83d", '"\\/', "\u2028", 0, -1,
+            2**80, 0.1,
+            1e-300, 1.0, True, None, [], {}, [[], {"": None}], {"z": 1, "a": {"y": [1, "2", None]}},
         ],
         ids=repr,
     )  # fmt: skip
@@ -233,8 +247,8 @@ class EventStoreSuite:
     @pytest.mark.parametrize(
         "value",
         [
-            float("nan"), float("inf"), -float("inf"), {1: 2}, {None: 1}, {"a": {("b",): 1}}, b"bytes", {1, 2}, object(),
-            datetime(2026, 1, 1, tzinfo=UTC), "\ud83d\udc08", {"\ud83d\udc08": 1}, "x" * TOO_LARGE, 10**5000,
+            float("nan"), float("inf"), -float("inf"), {1: 2}, {None: 1}, {"a": {("b",): 1}}, b"bytes", {1, 2},
+            object(), datetime(2026, 1, 1, tzinfo=UTC), "\ud83d\udc08", {"\ud83d\udc08": 1}, "x" * TOO_LARGE, 10**5000,
         ],
         ids=lambda value: f"{value!a:.30}" if not isinstance(value, int) else "a huge number",
     )  # fmt: skip
@@ -259,7 +273,7 @@ class EventStoreSuite:
         for value in (deep, itself):
             with pytest.raises(InvalidEventError):
                 store.append(WP01, [moved(evidence=value)], expected_version=0)
-        wide = [[[]] for _ in range(1_000)]
+        wide: list[object] = [[[]] for _ in range(1_000)]
         store.append(WP01, [moved(evidence=wide)], expected_version=0)
         while deep:
             deep = deep[0]  # type: ignore[assignment] # taken apart by hand: letting go of it would recurse
@@ -276,7 +290,8 @@ class EventStoreSuite:
         "stream",
         [
             "", "feature", "feature-", "workPackage-", "workPackage-001-login", "workPackage-/WP01", "workPackage-001/",
-            "other-001", "Feature-001", "feature-\x00", "feature-a\nb", "feature-\udcff", "audit-", "feature-" + "x" * 5_000,
+            "other-001", "Feature-001", "feature-\x00", "feature-a\nb", "feature-\udcff", "audit-",
+            "feature-" + "x" * 5_000,
         ],
         ids=lambda value: f"{value!a:.30}",
     )  # fmt: skip
@@ -289,7 +304,9 @@ class EventStoreSuite:
                 ask(stream)
         assert store.head() == (0, "")
 
-    @pytest.mark.parametrize("event_id", ["", "a\nb", "\x00", "\udcff", "x" * 1_000], ids=lambda value: f"{value!a:.20}")
+    @pytest.mark.parametrize(
+        "event_id", ["", "a\nb", "\x00", "\udcff", "x" * 1_000], ids=lambda value: f"{value!a:.20}"
+    )
     def test_an_id_can_be_shown(self, store: EventStore, event_id: str) -> None:
         with pytest.raises(InvalidEventError):
             store.append(WP01, [moved(event_id=event_id)], expected_version=-1)
@@ -346,7 +363,7 @@ class EventStoreSuite:
 
         def look(event: Event, board: Board) -> None:
             package = board.feature(FEATURE).work_packages.get("WP01")
-            seen.append((event, package and package.lane, board.position))
+            seen.append((event, None if package is None else package.lane, board.position))
 
         one, two = self.opened(place, [look]), self.opened(place, [look])
         one.append(WP01, [moved("planned", "genesis"), moved("claimed"), moved("in_progress")], expected_version=-1)
@@ -370,9 +387,12 @@ class EventStoreSuite:
         store = self.opened(place, [no_review])
         store.append(WP01, [moved("planned")], expected_version=-1)
         with pytest.raises(TransitionRefusedError):
-            store.commit([
-                Write(WP02, [moved("claimed", work_package="WP02")], -1), Write(WP01, [moved("claimed"), moved("for_review")], 0)
-            ])  # fmt: skip
+            store.commit(
+                [
+                    Write(WP02, [moved("claimed", work_package="WP02")], -1),
+                    Write(WP01, [moved("claimed"), moved("for_review")], 0),
+                ]
+            )
         store.append(WP01, [moved("in_progress")], expected_version=0)
         assert lanes[-2:] == [{"WP01": Lane.CLAIMED, "WP02": Lane.CLAIMED}, {"WP01": Lane.PLANNED}]
         store.close()

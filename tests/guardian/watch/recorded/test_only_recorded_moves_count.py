@@ -1,4 +1,4 @@
-"""Phases and lanes move by recorded events; what is written into files instead is undone, or moves nothing, and told."""
+"""Phases and lanes move by recorded events; what is written into files instead is undone or moves nothing, and told."""
 
 from __future__ import annotations
 
@@ -244,7 +244,7 @@ def test_a_teammates_lines_that_are_pulled_are_validated_and_imported(logged: Re
         assert sources == {"adoption", "git"}
 
 
-def test_a_teammates_line_that_no_rule_allows_moves_nothing_and_is_told_once(logged: Repository, tmp_path: Path) -> None:
+def test_a_teammates_line_that_no_rule_allows_moves_nothing_and_is_told(logged: Repository, tmp_path: Path) -> None:
     with session(logged) as opened:
         theirs(logged, tmp_path, transition("WP01", "done", number=7, from_lane="planned", actor="grace"))
         logged.git("pull", "--quiet", "--ff-only", "origin", "main")

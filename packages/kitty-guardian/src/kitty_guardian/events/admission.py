@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from kitty_guardian.errors import InvalidEventError
 from kitty_guardian.events.chain import MAX_BYTES, kept
-from kitty_guardian.events.schemas import CHECK_METADATA, CHECKS
+from kitty_guardian.events.schemas import CHECK_METADATA, CHECKS, Check
 from kitty_guardian.events.store import Write
 from kitty_guardian.model.events import Category, Event, EventType, category_of, subject_of
 
@@ -58,19 +58,10 @@ def admit(write: Write) -> tuple[Admitted, ...]:
         raise InvalidEventError(f"an expected version is -1 or a version, not {expected!r}")
     if not write.events:
         raise InvalidEventError(f"there is no event to append to `{write.stream}`")
-    events = tuple(write.events)
-    for event in events:
-        _check_event(write.stream, category, event)
-    payloads, given = kept(
-        [dict(event.payload) for event in events], lambda i: f"the payload of `{events[i].event_id}`"
-    )
-    metadata, about = kept(
-        [dict(event.metadata) for event in events], lambda i: f"the metadata of `{events[i].event_id}`"
-    )
-    return tuple(
-        _admit(write.stream, category, *several)
-        for several in zip(events, payloads, given, metadata, about, strict=True)
-    )
+    checks = CHECKS[category]
+    for event in write.events:
+        _check_event(write.stream, checks, event)
+    return tuple(_admitted(write.stream, checks, write.events))
 
 
 def check_stream(stream: str) -> str:
@@ -98,38 +89,44 @@ def check_stream(stream: str) -> str:
     return category
 
 
-def _check_event(stream: str, category: str, event: object) -> None:
+def _check_event(stream: str, checks: Mapping[str, Check], event: object) -> None:
     if not isinstance(event, Event):
         raise InvalidEventError(f"a {type(event).__name__} is no event")
     event_id: object = event.event_id
     if not isinstance(event_id, str) or not 0 < len(event_id) <= _MOST_IN_AN_ID or _UNFIT.search(event_id) is not None:
         raise InvalidEventError(f"{event_id!a:.80} is no id of an event")
-    if event.event_type not in _TYPES:
-        raise InvalidEventError(f"the event `{event_id}` is of an unknown type: {event.event_type!a:.80}")
-    if (category, event.event_type) not in CHECKS:
+    if event.event_type not in checks:
+        if event.event_type not in _TYPES:
+            raise InvalidEventError(f"the event `{event_id}` is of an unknown type: {event.event_type!a:.80}")
         raise InvalidEventError(f"the event `{event_id}` is a {event.event_type}, which `{stream}` does not hold")
     if event.at.utcoffset() is None:
         raise InvalidEventError(f"the event `{event_id}` happened at {event.at}, which says no offset from UTC")
     for what, value in (("payload", event.payload), ("metadata", event.metadata)):
-        if not isinstance(value, Mapping):
+        if type(value) is not dict and not isinstance(value, Mapping):
             raise InvalidEventError(f"the {what} of `{event_id}` is not JSON: a {type(value).__name__} is no object")
 
 
-def _admit(
-    stream: str, category: str, event: Event, payload: str, given: dict[str, Any], metadata: str, about: dict[str, Any]
-) -> Admitted:  # fmt: skip
-    event_id, event_type = str(event.event_id), str(event.event_type)
-    if len(payload) + len(metadata) > MAX_BYTES:
-        raise InvalidEventError(
-            f"the event `{event_id}` takes {len(payload) + len(metadata)} bytes; an event holds at most {MAX_BYTES}"
-        )
-    problem = CHECKS[category, event_type](given)
-    if problem is not None:
-        raise InvalidEventError(f"the payload of `{event_id}` ({event_type} in `{stream}`) {problem}")
-    problem = CHECK_METADATA(about)
-    if problem is None and category != Category.AUDIT and "source" not in about:
-        problem = "has no `source`"
-    if problem is not None:
-        raise InvalidEventError(f"the metadata of `{event_id}` ({event_type} in `{stream}`) {problem}")
-    said = (event_id, event_type, event.at.isoformat(), payload, metadata)
-    return Admitted(event_id, event_type, event.at, given, about, said)
+def _admitted(stream: str, checks: Mapping[str, Check], events: Sequence[Event]) -> Iterator[Admitted]:
+    payloads, given = kept(
+        [dict(event.payload) for event in events], lambda i: f"the payload of `{events[i].event_id}`"
+    )
+    metadata, about = kept(
+        [dict(event.metadata) for event in events], lambda i: f"the metadata of `{events[i].event_id}`"
+    )
+    has_sources = category_of(stream) != Category.AUDIT
+    for event, payload, values, more, facts in zip(events, payloads, given, metadata, about, strict=True):
+        event_id, event_type = str(event.event_id), str(event.event_type)
+        if len(payload) + len(more) > MAX_BYTES:
+            raise InvalidEventError(
+                f"the event `{event_id}` takes {len(payload) + len(more)} bytes; an event holds at most {MAX_BYTES}"
+            )
+        problem = checks[event_type](values)
+        if problem is not None:
+            raise InvalidEventError(f"the payload of `{event_id}` ({event_type} in `{stream}`) {problem}")
+        problem = CHECK_METADATA(facts)
+        if problem is None and has_sources and "source" not in facts:
+            problem = "has no `source`"
+        if problem is not None:
+            raise InvalidEventError(f"the metadata of `{event_id}` ({event_type} in `{stream}`) {problem}")
+        said = (event_id, event_type, event.at.isoformat(), payload, more)
+        yield Admitted(event_id, event_type, event.at, values, facts, said)

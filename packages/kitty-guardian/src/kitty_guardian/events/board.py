@@ -18,6 +18,7 @@ ORDER: Final = tuple(Phase)
 _WORK: Final = frozenset({Phase.IMPLEMENT, Phase.REVIEW})
 _IMPLEMENTING: Final = frozenset({Lane.CLAIMED, Lane.IN_PROGRESS})
 _REVIEWING: Final = frozenset({Lane.FOR_REVIEW, Lane.IN_REVIEW})
+_HANDED_IN: Final = frozenset({Lane.FOR_REVIEW, Lane.IN_REVIEW, Lane.APPROVED})
 _ASKING: Final = frozenset({"changes_requested", "rejected"})
 
 
@@ -104,9 +105,7 @@ class FeatureStanding:
     def changes_requested(self, scope: Collection[str] = ()) -> bool:
         """Whether a latest verdict of the work packages in `scope` (empty: all) asks for changes."""
         return any(
-            package.changes_requested
-            for name, package in self.work_packages.items()
-            if not scope or name in scope
+            package.changes_requested for name, package in self.work_packages.items() if not scope or name in scope
         )
 
 
@@ -178,8 +177,8 @@ def _move(package: PackageStanding, event: Event) -> None:
     package.at = event.at.isoformat()
     package.event_id = event.event_id
     package.forced += payload.get("force") is True
-    if package.lane is Lane.IN_PROGRESS:
-        package.implementer = package.actor
+    if package.lane is Lane.IN_PROGRESS and payload.get("from_lane") not in _HANDED_IN:
+        package.implementer = package.actor  # whoever sends work back does not become its author
     verdict = _verdict(payload)
     if verdict is not None:
         package.changes_requested = verdict in _ASKING
@@ -192,7 +191,8 @@ def actor_name(actor: object) -> str | None:
     if isinstance(actor, str):
         return actor or None
     if isinstance(actor, Mapping):
-        return next((str(actor[key]) for key in ("profile", "tool", "role", "model") if actor.get(key)), None)
+        named = (actor.get(key) for key in ("profile", "tool", "role", "model"))
+        return next((name for name in named if isinstance(name, str) and name), None)
     return None
 
 

@@ -18,6 +18,7 @@ from kitty_guardian.events.tables import establish, prepare
 Rows = list[tuple[Any, ...]]
 
 _CREATING = threading.Lock()
+_SMALLEST = 512  # bytes of SQLite's smallest page
 
 
 class Database:
@@ -40,10 +41,11 @@ class Database:
         self.path = path
         self._snapshot: Snapshot | None = None
         self._connection: sqlite3.Connection | None = None
-        _refuse_headless(path)
+        _refuse_what_looks_empty(path)
         self.writable = not reading and _make(path)
         if not self.writable:
-            self._snapshot = Snapshot(path, patience)
+            with translated(path, "read"):
+                self._snapshot = Snapshot(path, patience)
             return
         with translated(path, "opened"):
             connection = sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=patience, isolation_level=None)
@@ -88,6 +90,23 @@ class Database:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
+
+    def copy_to(self, path: Path) -> None:
+        """Write the whole database into a new file, 0600.
+
+        Raises:
+            EventStoreReadOnlyError: It may only be read here.
+            EventStoreError: It cannot be written.
+        """
+        if not self.writable:
+            raise read_only(f"the event store `{self.path}` may only be read here")
+        with translated(path, "written"):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+            copy = sqlite3.connect(path, isolation_level=None)
+            try:
+                self._open().backup(copy)
+            finally:
+                copy.close()
 
     def is_in_place(self) -> bool:
         """Whether the file on disk is still the one that is open; what is written to another is lost."""
@@ -139,13 +158,19 @@ def _identity(path: Path) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _refuse_headless(path: Path) -> None:
-    # SQLite takes an empty database with a log for a new one and removes the log, with all the events in it.
+def _refuse_what_looks_empty(path: Path) -> None:
+    # SQLite takes a few bytes for a new database and overwrites them. It takes an empty database with a log for a new
+    # one and removes the log, with all the events in it.
     log = companion(path, "-wal")
     with translated(path, "read"):
         # The log first: it comes after the database and goes before it, so this order sees nothing that never was.
         left = _size(log)
         size = _size(path)
+    if 0 < size < _SMALLEST:
+        raise EventStoreError(
+            f"`{path}` is not an event store: it has {size} bytes",
+            hint=f"put it where it belongs: mv {quoted(path)} {quoted(path)}.aside",
+        )
     if size == 0 and left > 0:
         raise EventStoreError(
             f"the event store `{path}` is gone or empty, while `{log.name}` beside it still holds events",

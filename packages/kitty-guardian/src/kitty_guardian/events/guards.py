@@ -159,8 +159,6 @@ def _recorded(move: Move) -> Mapping[str, Any] | None:
         return move.result
     if move.asked.payload.get("evidence") is not None:
         return move.review
-    if move.to_lane in ACCEPTED:
-        return None
     reference = move.asked.payload.get("review_ref")
     return {"reviewer": move.actor, "verdict": "changes_requested", "reference": reference}
 

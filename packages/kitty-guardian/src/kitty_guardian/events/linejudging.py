@@ -86,7 +86,7 @@ def judge(
             one, and every reader passes over it.
     """
     judging = _Judging(feature, board.feature(feature), source, facts_of, is_taken)
-    for record in _in_order(records(lines)):
+    for record in _in_order(judging.without_repeats(records(lines))):
         judging.take(record)
     refused = sorted(judging.refused, key=lambda line: line.number)
     return Judged(tuple(judging.writes()), tuple(refused))
@@ -126,6 +126,15 @@ class _Judging:
         self._ids = set(standing.own)
         self.refused: list[RefusedLine] = []
 
+    def without_repeats(self, found: Iterable[Record]) -> Iterable[Record]:
+        """The lines in the order of the file; of several with one id readers fold the first, the others are refused."""
+        first: dict[str, str] = {}
+        for record in found:
+            if record.is_folded and first.setdefault(record.event_id, record.hash) != record.hash:
+                self._refuse(record, _repeated(record))
+            else:
+                yield record
+
     def take(self, record: Record) -> None:
         """Judge one more line."""
         if is_known(record.raw, self._standing):
@@ -133,7 +142,7 @@ class _Judging:
         try:
             self._take(record)
         except TransitionRefusedError as error:
-            self.refused.append(RefusedLine(record.number, record.raw, error.gate, error.message))
+            self._refuse(record, error)
 
     def writes(self) -> Iterable[Write]:
         """What was accepted, in order."""
@@ -146,6 +155,9 @@ class _Judging:
         for stream, version, events in runs:
             yield Write(stream, tuple(events), version)
 
+    def _refuse(self, record: Record, error: TransitionRefusedError) -> None:
+        self.refused.append(RefusedLine(record.number, record.raw, error.gate, error.message))
+
     def _take(self, record: Record) -> None:
         """Accept a line, with the phases that have to be entered for it.
 
@@ -155,15 +167,27 @@ class _Judging:
         if record.problem and not record.harmless:
             raise _refused(record.problem, "line")
         if record.event_id in self._ids or (record.event_id and self._is_taken(record.event_id)):
-            raise _refused(f"says something else than event {record.event_id}, whose id it bears", "event-id")
-        of_feature = feature_stream(self._feature)
+            raise _repeated(record)
         if record.move is None:
-            facts = None if record.phase is None else self._facts_of(record.phase)
-            self._accept(self._event(record, record.at or _LONG_AGO, facts), of_feature)
+            self._take_note(record)
         elif record.at is None:
             raise _refused(f"happened at {record.move.at!r}, which is no time", "line")
         else:
             self._take_move(record, record.move.work_package, record.at)
+
+    def _take_note(self, record: Record) -> None:
+        at, stream = record.at or _LONG_AGO, feature_stream(self._feature)
+        if record.phase is None or self._is_settled(record, record.phase):
+            event = self._event(record, at, None)
+            event = line_recorded(record, event.metadata, event_id=event.event_id, at=at)
+        else:
+            event = self._event(record, at, self._facts_of(record.phase))
+        self._accept(event, stream)
+
+    def _is_settled(self, record: Record, phase: Phase) -> bool:
+        """Whether a phase line changes nothing: another clone entered the same one, or tells where it began."""
+        entered = self._standing.entered
+        return entered is not None and (phase is entered or record.fields["payload"].get("from_phase") is None)
 
     def _take_move(self, record: Record, work_package: str, at: datetime) -> None:
         of_feature = feature_stream(self._feature)
@@ -260,6 +284,10 @@ def _copied(standing: FeatureStanding) -> FeatureStanding:
         own=dict(standing.own),
         sanctions={path: [*found] for path, found in standing.sanctions.items()},
     )
+
+
+def _repeated(record: Record) -> TransitionRefusedError:
+    return _refused(f"says something else than event {record.event_id}, whose id it bears", "event-id")
 
 
 def _refused(message: str, gate: str) -> TransitionRefusedError:

@@ -21,7 +21,7 @@ from kitty_guardian.errors import GuardianError
 from kitty_guardian.events.board import FeatureStanding
 from kitty_guardian.events.lines import BOM, NO_LINE, numbered, own_event, render
 from kitty_guardian.events.statusfile import materialise
-from kitty_guardian.events.statuslock import holding_status
+from kitty_guardian.events.statuslock import PATIENCE, holding_status
 from kitty_guardian.model.events import Event
 from kitty_guardian.project.features import FEATURES
 from kitty_guardian.project.gathering import STATUS_LOG
@@ -54,13 +54,16 @@ class _File:
     state: os.stat_result
 
 
-def append_pending(root: Path, common_dir: Path, standing: FeatureStanding) -> tuple[str, ...]:
+def append_pending(
+    root: Path, common_dir: Path, standing: FeatureStanding, *, patience: float = PATIENCE
+) -> tuple[str, ...]:
     """Write every line that the log of a feature lacks, then `status.json`; nothing where nothing is missing.
 
     Args:
         root: Top of the work tree whose copy of the feature counts.
         common_dir: What all work trees of the repository share; the lock is there.
         standing: The feature, as the store has it.
+        patience: Seconds to wait for the lock.
 
     Returns:
         The paths that were written, relative to `root`.
@@ -74,7 +77,10 @@ def append_pending(root: Path, common_dir: Path, standing: FeatureStanding) -> t
         return ()
     place = f"{FEATURES}/{standing.feature}"
     try:
-        with holding_status(common_dir, standing.feature), _folder(root, standing.feature) as folder:
+        with (
+            holding_status(common_dir, standing.feature, timeout=patience),
+            _folder(root, standing.feature) as folder,
+        ):
             return tuple(f"{place}/{name}" for name in _write_missing(folder, place, standing))
     except OSError as error:
         raise StatusLogError(f"{place}/{STATUS_LOG} cannot be written: {error.strerror or error}") from error
@@ -157,10 +163,11 @@ def _read(folder: int, name: str, place: str) -> _File | None:
         if stat.S_ISREG(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
             raise
         raise _not_regular(place, name) from error  # a link, a socket
+    state = os.fstat(fd)
+    if not stat.S_ISREG(state.st_mode):
+        os.close(fd)
+        raise _not_regular(place, name)
     with os.fdopen(fd, "rb") as file:
-        state = os.fstat(fd)
-        if not stat.S_ISREG(state.st_mode):
-            raise _not_regular(place, name)
         data = file.read(LOG_LIMIT + 1)
     if len(data) > LOG_LIMIT:
         raise StatusLogError(f"{place}/{name} is longer than {LOG_LIMIT >> 20} MiB")
@@ -173,8 +180,7 @@ def _not_regular(place: str, name: str) -> StatusLogError:
 
 def _replace(folder: int, name: str, data: bytes, old: _File | None) -> None:
     """Put `data` in the file's place, with the mode, owner and group it had; a crash leaves the one or the other."""
-    # A backup's name: the watcher leaves those alone.
-    draft = f".{name}.{os.getpid()}~"
+    draft = f".{name}~"  # a backup's name: the watcher leaves those alone; whoever holds the lock is the only writer
     with contextlib.suppress(FileNotFoundError):
         os.unlink(draft, dir_fd=folder)
     fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, _MODE, dir_fd=folder)

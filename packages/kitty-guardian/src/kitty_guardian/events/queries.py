@@ -22,7 +22,7 @@ _STREAM: Final = f"SELECT {COLUMNS} FROM events WHERE stream = ? AND version >= 
 _ALL: Final = f"SELECT {COLUMNS} FROM events WHERE position >= ? ORDER BY position LIMIT ?"  # noqa: S608
 _POSITIONS: Final = "SELECT position FROM events WHERE position >= ? ORDER BY position LIMIT ?"
 _PLACES: Final = "SELECT event_id, stream, version, position FROM events WHERE event_id IN "
-_LANES: Final = """
+LANES: Final = """
 SELECT last.stream, json_extract(events.payload, '$.to_lane')
 FROM (SELECT stream, max(version) AS version FROM events
       WHERE stream >= 'workPackage-' AND stream < 'workPackage.' GROUP BY stream) AS last
@@ -87,7 +87,7 @@ class Queries:
 
     def lanes(self) -> dict[tuple[str, str], str]:
         """The lane of every work package, by feature and work package."""
-        return {subject_of(stream): lane for stream, lane in self._database.rows(_LANES)}
+        return {subject_of(stream): lane for stream, lane in self._database.rows(LANES)}
 
     # For verification
 
@@ -114,7 +114,10 @@ class Queries:
             return UnreadableRow(position, error.message)
 
     def alterations(self) -> tuple[str, ...]:
-        """What differs from the table as it was made, and the damage that SQLite finds."""
+        """What differs from the table as it was made."""
         objects = self._database.rows("SELECT type, name, sql FROM sqlite_schema")
-        integrity = self._database.rows("PRAGMA integrity_check(10)")
-        return alterations(cast("list[tuple[str, str, str | None]]", objects), [line for (line,) in integrity])
+        return alterations(cast("list[tuple[str, str, str | None]]", objects))
+
+    def damage(self) -> tuple[str, ...]:
+        """What SQLite itself finds wrong with the file, rows and indexes that do not agree among it."""
+        return tuple(line for (line,) in self._database.rows("PRAGMA integrity_check(10)") if line != "ok")

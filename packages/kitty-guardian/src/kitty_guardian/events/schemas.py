@@ -130,9 +130,12 @@ def _of_type(named: str | list[str]) -> Check:
     problem = f"is not {' or '.join(words)}"
 
     def check(value: object) -> str | None:
-        return None if isinstance(value, types) and not (no_flags and isinstance(value, bool)) else problem
+        return None if isinstance(value, types) else problem
 
-    return check
+    def check_number(value: object) -> str | None:
+        return None if isinstance(value, types) and not isinstance(value, bool) else problem
+
+    return check_number if no_flags else check
 
 
 def _among(values: list[str | None]) -> Check:
@@ -218,23 +221,19 @@ _WORDS: Final[Mapping[str, Callable[[Any], Check]]] = {
     "items": _of_items,
 }
 
-CHECKS: Final[Mapping[tuple[str, str], Check]] = {
-    (Category.WORK_PACKAGE, EventType.WP_STATUS_CHANGED): check_of(WP_STATUS_CHANGED),
-    **{
-        (Category.FEATURE, kind): check_of(PAYLOADS[kind])
-        for kind in (EventType.PHASE_ENTERED, EventType.STATUS_LINE, EventType.EXCEPTION)
+CHECKS: Final[Mapping[str, Mapping[str, Check]]] = {
+    Category.WORK_PACKAGE: {EventType.WP_STATUS_CHANGED: check_of(WP_STATUS_CHANGED)},
+    Category.FEATURE: {
+        kind: check_of(PAYLOADS[kind]) for kind in (EventType.PHASE_ENTERED, EventType.STATUS_LINE, EventType.EXCEPTION)
     },
-    **{
-        (Category.AUDIT, kind): check_of(PAYLOADS[kind])
-        for kind in (
-            EventType.PHASE_BLOCKED,
-            EventType.VIOLATION,
-            EventType.STOPPED,
-            EventType.EXCEPTION,
-            EventType.HEAD,
-        )
+    Category.AUDIT: {
+        EventType.PHASE_ENTERED: check_of(GUARDIAN_STARTED),
+        **{
+            kind: check_of(PAYLOADS[kind])
+            for kind in PAYLOADS
+            if kind not in {EventType.PHASE_ENTERED, EventType.STATUS_LINE}
+        },
     },
-    (Category.AUDIT, EventType.PHASE_ENTERED): check_of(GUARDIAN_STARTED),
 }
 """The check of a payload, by the category of its stream and its type: what is not here has no place there."""
 

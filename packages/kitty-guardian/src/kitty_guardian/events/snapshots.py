@@ -1,8 +1,8 @@
 """Reading the store without writing a byte: from a read-only mount, as another user, or while nobody has it open.
 
-A reader of a WAL database wants to make its two companions, `-wal` and `-shm`. Where both are there, it shares them with
-the writers. Where neither is there, nobody writes, and the file is read as it stands, and again if it changed. Where a
-writer died, what it left is copied and put in order in memory.
+A reader of a WAL database wants to make its two companions, `-wal` and `-shm`. Where both are there, it shares them
+with the writers. Where neither is there, nobody writes: the file is read as it stands, and again if it changed. Where
+a writer died, what it left is copied and put in order in memory.
 """
 
 from __future__ import annotations

@@ -81,6 +81,10 @@ class SqliteEventStore:
 
     def commit(self, writes: Sequence[Write]) -> tuple[Event, ...]:
         """As `append`, for several streams at once: all of them or none (`EventStore.commit`)."""
+        with _without_collecting():
+            return self._commit(writes)
+
+    def _commit(self, writes: Sequence[Write]) -> tuple[Event, ...]:
         admitted = [(write, admit(write)) for write in writes]
         if not admitted:
             return ()
@@ -89,7 +93,7 @@ class SqliteEventStore:
             twice = next(event_id for event_id in ids if ids.count(event_id) > 1)
             raise InvalidEventError(f"the event `{twice}` is to be appended twice at once")
         try:
-            with _without_collecting(), self._database.transaction() as connection:
+            with self._database.transaction() as connection:
                 stored, rows = self._place(admitted)
                 if self._bench.has_to_judge(stored):
                     self._bench.judge(stored, self.board())
@@ -164,8 +168,12 @@ class SqliteEventStore:
         return self._queries.records()
 
     def alterations(self) -> tuple[str, ...]:
-        """What differs from the table as it was made, and the damage that SQLite finds: for verification."""
+        """What differs from the table as it was made: for verification."""
         return self._queries.alterations()
+
+    def damage(self) -> tuple[str, ...]:
+        """What SQLite itself finds wrong with the file: for verification."""
+        return self._queries.damage()
 
     # What it adds up to
 
@@ -194,6 +202,14 @@ class SqliteEventStore:
                     hint="spec-kitty events verify",
                 ) from error
         self._board = board
+
+    def copy_to(self, path: Path) -> None:
+        """Write everything that is held open into a new file, also where the store's own was removed or exchanged.
+
+        Raises:
+            EventStoreError: It cannot be written, or may only be read here.
+        """
+        self._database.copy_to(path)
 
     def close(self) -> None:
         """Let go of everything."""

@@ -17,6 +17,7 @@ from kitty_guardian.project.statuslines import LineError, Move, read_line
 
 ULID: Final = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}\Z")
 
+_CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _NAMES: Final = {"feature_slug": "mission_slug", "work_package_id": "wp_id"}
 """Old names of fields (facts, section 6.6), and what they are called today."""
 _PAYLOAD: Final = frozenset(
@@ -58,6 +59,11 @@ class Record:
         """Its id; empty where it has none."""
         found = self.fields.get("event_id")
         return found if isinstance(found, str) else ""
+
+    @property
+    def is_folded(self) -> bool:
+        """Whether readers fold it, a move or an annotation: of several with one id they fold the first."""
+        return self.move is not None or (not self.problem and self.fields.get("kind") == "annotation")
 
     @property
     def at(self) -> datetime | None:
@@ -108,6 +114,13 @@ def place(move: Move) -> tuple[str, bool, str]:
 def usable_id(record: Record, taken: Container[str] = ()) -> str:
     """The id to keep a line by: its own one, unless that is no ULID or is taken."""
     return record.event_id if ULID.match(record.event_id) and record.event_id not in taken else next_ulid()
+
+
+def ulid_of(at: datetime, digest: bytes) -> str:
+    """The ULID of a moment (not before 1970) with the first ten bytes of a digest in place of chance."""
+    milliseconds = max(0, int(at.timestamp() * 1000)) & ((1 << 48) - 1)
+    value = milliseconds << 80 | int.from_bytes(digest[:10], "big")
+    return "".join(_CROCKFORD[value >> shift & 31] for shift in range(125, -1, -5))
 
 
 def event_of(

@@ -110,12 +110,11 @@ def check(connection: sqlite3.Connection, path: Path) -> bool:
     )
 
 
-def alterations(objects: Sequence[tuple[str, str, str | None]], integrity: Sequence[str]) -> tuple[str, ...]:
+def alterations(objects: Sequence[tuple[str, str, str | None]]) -> tuple[str, ...]:
     """What differs from the table as it was made, sentences without a full stop.
 
     Args:
         objects: Type, name and definition of everything in the database (`sqlite_schema`).
-        integrity: What `PRAGMA integrity_check` says.
     """
     found = {name: (kind, sql) for kind, name, sql in objects if not name.startswith("sqlite_")}
     problems: list[str] = []
@@ -127,7 +126,6 @@ def alterations(objects: Sequence[tuple[str, str, str | None]], integrity: Seque
         elif standing[1] != definition:
             problems.append(f"the {kind.lower()} `{name}` was altered")
     problems.extend(f"there is a {kind} `{name}` that does not belong here" for name, (kind, _) in found.items())
-    problems.extend(f"SQLite finds damage: {line}" for line in integrity if line != "ok")
     return tuple(problems)
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from kitty_guardian.errors import InvalidEventError, TransitionRefusedError
+from kitty_guardian.errors import EventStoreError, InvalidEventError, TransitionRefusedError
 from kitty_guardian.events.admission import admit
 from kitty_guardian.events.board import Board
 from kitty_guardian.events.chain import START
@@ -52,7 +52,8 @@ class ChainReport:
         events: How many events there are.
         position: Of the last one; 0 without one.
         head: Its hash.
-        breaks: The first `BREAKS_AT_MOST` broken places, by position: the first is where the store was changed.
+        breaks: The first `BREAKS_AT_MOST` broken places: alterations of the table, then events by position, then
+            what SQLite says of the file. The first event in it is where the store was changed.
     """
 
     events: int
@@ -78,20 +79,32 @@ def verify(
         validators: What events that are not history had to pass; None: the law.
     """
     walk = _Walk(Bench(validators))
-    found = [Break(0, "", "", reason) for reason in store.alterations()]
+    found = [Break(0, "", "", reason) for reason in _asked(store.alterations)]
     anchor = None if head is None or head == (0, START) else head
-    for row in store.records():
-        found.extend(walk.take(row))
-        if anchor is not None and walk.position >= anchor[0]:
-            if walk.position > anchor[0] or walk.hash != anchor[1]:
-                found.append(Break(anchor[0], "", "", f"holds no event with the hash that was exported, {anchor[1]}"))
-            anchor = None
-        if len(found) >= BREAKS_AT_MOST:
-            break
-    else:
-        if anchor is not None:
-            found.append(Break(anchor[0], "", "", f"is cut off: the store ends at position {walk.position}"))
+    try:
+        for row in store.records():
+            found.extend(walk.take(row))
+            if anchor is not None and walk.position >= anchor[0]:
+                if (walk.position, walk.hash) != anchor:
+                    found.append(Break(anchor[0], "", "", f"is not the event whose hash was exported, {anchor[1]}"))
+                anchor = None
+            if len(found) >= BREAKS_AT_MOST:
+                break
+        else:
+            if anchor is not None:
+                found.append(Break(anchor[0], "", "", f"is missing: the store ends at position {walk.position}"))
+    except EventStoreError as error:
+        found.append(Break(walk.position + 1, "", "", f"and what follows cannot be read: {error.message}"))
+    # Last, since it is mostly a consequence; alone it says that rows and indexes do not agree.
+    found.extend(Break(0, "", "", f"SQLite finds damage: {line}") for line in _asked(store.damage))
     return ChainReport(walk.events, walk.position, walk.hash, tuple(found[:BREAKS_AT_MOST]))
+
+
+def _asked(ask: Callable[[], tuple[str, ...]]) -> tuple[str, ...]:
+    try:
+        return ask()
+    except EventStoreError as error:
+        return (f"the table cannot be examined: {error.message}",)
 
 
 def export(store: SqliteEventStore) -> Iterator[dict[str, Any]]:

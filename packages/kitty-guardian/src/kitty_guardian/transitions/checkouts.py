@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shlex
 from pathlib import Path
 
 import attrs
@@ -10,10 +12,15 @@ import attrs
 from kitty_guardian.errors import GitError, TransitionRefusedError
 from kitty_guardian.project.repository import Worktree, find_worktree
 
+_LONG = 300.0
+"""Seconds that git may take to write or remove all files of a project."""
+
 FOLDER = ".worktrees"
 """Where work trees are made, below the top of the main one (facts, section 7)."""
 
 _BRANCHES = "refs/heads/"
+_INITIALISING = "initializing"
+"""Why git holds a work tree locked while it makes it."""
 _USAGE = 129
 """The status with which git ends when it does not know an option."""
 
@@ -26,15 +33,26 @@ class Checkout:
         root: Its top directory; absolute, without symbolic links.
         branch: The branch it is on, without `refs/heads/`; None: detached.
         is_main: Whether it is the main one.
+        unfinished: Whether git was ended while it made it.
     """
 
     root: Path
     branch: str | None
     is_main: bool
+    unfinished: bool = False
 
 
 def checkouts(worktree: Worktree) -> tuple[Checkout, ...]:
-    """Every work tree of the repository that is there, the main one first.
+    """Every work tree of the repository that is there and whole, the main one first.
+
+    Raises:
+        GitError: Git could not list them.
+    """
+    return tuple(each for each in _listed(worktree) if not each.unfinished)
+
+
+def _listed(worktree: Worktree) -> tuple[Checkout, ...]:
+    """Every work tree of the repository, also one that git was ended while it made it.
 
     Raises:
         GitError: Git could not list them.
@@ -49,9 +67,11 @@ def checkouts(worktree: Worktree) -> tuple[Checkout, ...]:
         if "worktree" not in facts:
             continue
         root = Path(os.path.realpath(facts["worktree"]))
-        if "bare" in facts or not (root / ".git").exists():
+        unfinished = facts.get("locked") == _INITIALISING
+        if "bare" in facts or not ((root / ".git").exists() or unfinished):
             continue
-        found.append(Checkout(root, facts.get("branch", "").removeprefix(_BRANCHES) or None, number == 0))
+        branch = facts.get("branch", "").removeprefix(_BRANCHES) or None
+        found.append(Checkout(root, branch, number == 0, unfinished))
     return tuple(found)
 
 
@@ -62,8 +82,8 @@ class WorkPlace:
     Attributes:
         root: Its top directory; absolute.
         branch: Its branch.
-        created: Whether it was made now.
-        made_branch: Whether its branch was, too.
+        created: Whether it is to be made, or was made now.
+        made_branch: Whether its branch is, too.
     """
 
     root: Path
@@ -72,8 +92,8 @@ class WorkPlace:
     made_branch: bool = False
 
 
-def work_place(worktree: Worktree, home: Path, feature: str, work_package: str) -> WorkPlace:
-    """The work tree of a work package: the one there is, else a new one from what HEAD of `home` holds.
+def find_place(worktree: Worktree, home: Path, feature: str, work_package: str) -> WorkPlace:
+    """Where a work package is worked on, or is to be; makes nothing.
 
     Args:
         worktree: Any work tree of the repository.
@@ -83,38 +103,50 @@ def work_place(worktree: Worktree, home: Path, feature: str, work_package: str) 
 
     Raises:
         TransitionRefusedError: Its branch is checked out elsewhere, or something else stands in its place.
-        GitError: Git could not make it.
+        GitError: Git could not be asked.
     """
-    known = checkouts(worktree)
+    known = _listed(worktree)
     name = f"{feature}-{work_package}"
     top = next((each.root for each in known if each.is_main), home)
     root = top / FOLDER / name
     there = next((each for each in known if each.root == root), None)
-    if there is not None:
+    if there is not None and not there.unfinished:
         if there.branch not in {name, None}:
             raise TransitionRefusedError(
                 f"{root} is on branch {there.branch}, not on {name}",
                 gate="workspace",
-                hint=f"git -C {root} switch {name}",
+                hint=f"git -C {shlex.quote(os.fspath(root))} switch {name}",
             )
         return WorkPlace(root, name, created=False)
-    elsewhere = next((each.root for each in known if each.branch == name), None)
+    elsewhere = next((each.root for each in known if each.branch == name and each.root != root), None)
     if elsewhere is not None:
         raise TransitionRefusedError(
             f"branch {name} is checked out in {elsewhere}, and {root} is where work on {work_package} goes on",
             gate="workspace",
-            hint=f"git worktree move {elsewhere} {root}",
+            hint=f"git worktree move {shlex.quote(os.fspath(elsewhere))} {shlex.quote(os.fspath(root))}",
         )
-    if os.path.lexists(root):
+    if os.path.lexists(root) and there is None:
         raise TransitionRefusedError(
             f"{root} stands where the work tree of {work_package} is to be made, and is none",
             gate="workspace",
-            hint=f"look at it, then move it away: mv {root} {root}.old",
+            hint=f"look at it, then move it away: mv {shlex.quote(os.fspath(root))} {shlex.quote(f'{root}.old')}",
         )
-    return _make(worktree, home, root, name)
+    missing, _ = worktree.git.attempt("show-ref", "--verify", "--quiet", f"{_BRANCHES}{name}", accept=(0, 1))
+    return WorkPlace(root, name, created=True, made_branch=bool(missing))
 
 
-def _make(worktree: Worktree, home: Path, root: Path, branch: str) -> WorkPlace:
+def work_place(worktree: Worktree, home: Path, feature: str, work_package: str) -> WorkPlace:
+    """The work tree of a work package: the one there is, else a new one from what HEAD of `home` holds.
+
+    Whoever calls it sees to it that no other process makes the same one meanwhile. Arguments as for `find_place`.
+
+    Raises:
+        TransitionRefusedError: As for `find_place`.
+        GitError: Git could not make it; nothing is left of it.
+    """
+    place = find_place(worktree, home, feature, work_package)
+    if not place.created:
+        return place
     git = worktree.git
     ignore(worktree)
     base = find_worktree(home).head_commit()
@@ -124,11 +156,18 @@ def _make(worktree: Worktree, home: Path, root: Path, branch: str) -> WorkPlace:
             gate="committed",
             hint='git add --all && git commit -m "The plan"',
         )
-    git.run("worktree", "prune")  # what a crash, or a person's rm, left of an earlier one
-    missing, _ = git.attempt("show-ref", "--verify", "--quiet", f"{_BRANCHES}{branch}", accept=(0, 1))
-    arguments = ("-b", branch, os.fspath(root), base) if missing else (os.fspath(root), branch)
-    git.run("worktree", "add", "--quiet", *arguments, timeout=300.0)
-    return WorkPlace(root, branch, created=True, made_branch=bool(missing))
+    git.run("worktree", "prune")  # what a person's rm left of an earlier one
+    root = os.fspath(place.root)
+    if any(each.root == place.root for each in _listed(worktree)):  # and what a crash left
+        git.run("worktree", "remove", "--force", "--force", root, timeout=_LONG)
+    arguments = ("-b", place.branch, root, base) if place.made_branch else (root, place.branch)
+    try:
+        git.run("worktree", "add", "--quiet", *arguments, timeout=_LONG)
+    except GitError:
+        with contextlib.suppress(GitError):
+            git.run("worktree", "remove", "--force", "--force", root, timeout=_LONG)
+        raise
+    return place
 
 
 def unmake(worktree: Worktree, place: WorkPlace) -> None:
@@ -139,7 +178,7 @@ def unmake(worktree: Worktree, place: WorkPlace) -> None:
     """
     if not place.created:
         return
-    worktree.git.run("worktree", "remove", "--force", os.fspath(place.root), timeout=300.0)
+    worktree.git.run("worktree", "remove", "--force", os.fspath(place.root), timeout=_LONG)
     if place.made_branch:
         worktree.git.run("branch", "--quiet", "-D", place.branch)
 

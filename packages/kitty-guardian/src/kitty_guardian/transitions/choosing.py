@@ -9,6 +9,7 @@ from typing import Final
 
 from kitty_guardian.errors import GitError, InvalidValueError, UnboundFeatureError
 from kitty_guardian.events.board import Board
+from kitty_guardian.model.lanes import Lane
 from kitty_guardian.project.assignments import assignment
 from kitty_guardian.project.binding import asked_for, listed
 from kitty_guardian.project.features import FEATURES, feature_names
@@ -58,21 +59,27 @@ def choose(worktree: Worktree, board: Board, wanted: str = "") -> str:
         return asked_for(handles, wanted)
     unfinished = [name for name in names if not board.feature(name).finished]
     adoption = Adoption.read(worktree.state.guardian.adoption)
-    bound = [] if adoption is None or adoption.every else [name for name in adoption.bound if name in unfinished]
-    if len(bound) == 1:
-        return bound[0]
+    bound = [] if adoption is None or adoption.every else [name for name in adoption.bound if name in names]
     made = assignment(worktree, handles, worktree.head_branch())
-    if made is not None and (worktree.is_linked or made.feature in unfinished):
-        return made.feature
-    if len(unfinished) == 1:
-        return unfinished[0]
+    # What was approved is finished, and yet there is a last move to be made.
+    approved = [name for name in names if Lane.APPROVED in board.feature(name).lanes().values()]
+    ways: tuple[list[str], ...] = (
+        [name for name in bound if name in unfinished],
+        [made.feature] if made is not None and (worktree.is_linked or made.feature in unfinished) else [],
+        unfinished,
+        *(() if unfinished else (bound, approved, list(names))),
+    )
+    for several in ways:
+        if len(several) == 1:
+            return several[0]
     if not names:
         raise UnboundFeatureError(
             f"there is no feature in {worktree.root / FEATURES} yet", hint="begin one with: spec-kitty specify NAME"
         )
     if not unfinished:
         raise UnboundFeatureError(
-            f"every feature is finished ({listed(names)})", hint="begin one with: spec-kitty specify NAME"
+            f"every feature is finished ({listed(names)})",
+            hint="say which one with --feature, or begin one with: spec-kitty specify NAME",
         )
     raise UnboundFeatureError(
         f"{worktree.root} is bound to no feature; unfinished: {listed(unfinished)}",

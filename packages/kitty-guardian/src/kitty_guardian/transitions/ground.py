@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -82,7 +83,7 @@ class Ground:
         """The feature's folder; absolute."""
         return self.home.root / FEATURES / self.feature
 
-    @property
+    @cached_property
     def meta(self) -> Mapping[str, Any]:
         """Its `meta.json`; empty where there is none that can be read."""
         try:
@@ -90,7 +91,7 @@ class Ground:
         except OSError:
             return {}
 
-    @property
+    @cached_property
     def policy(self) -> Policy:
         """The project's policy.
 

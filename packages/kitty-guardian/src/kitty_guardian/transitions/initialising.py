@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 from collections.abc import Iterable, Sequence
@@ -12,7 +11,9 @@ import attrs
 
 from kitty_guardian.errors import GuardianError
 from kitty_guardian.events.importing import adopt
+from kitty_guardian.events.minting import new_event
 from kitty_guardian.events.store import EventStore
+from kitty_guardian.model.events import EventType, Source, audit_stream
 from kitty_guardian.project.features import FEATURES
 from kitty_guardian.project.policyfile import read_policy_file
 from kitty_guardian.project.regular import read_regular
@@ -21,6 +22,7 @@ from kitty_guardian.project.survey import survey
 from kitty_guardian.rules.policy import POLICY_PATH, Policy, parse_policy
 from kitty_guardian.transitions.ground import board_in
 from kitty_guardian.transitions.identity import CONFIG_PATH, with_identity
+from kitty_guardian.transitions.policytext import policy_text
 from kitty_guardian.transitions.roots import Root, counted, proposed
 
 ATTRIBUTES_PATH: Final = ".gitattributes"
@@ -76,6 +78,7 @@ class InitRequest:
         source: Patterns of the source roots; empty: as the files suggest.
         tests: The same for tests.
         force_policy: Whether a policy that exists is written anew.
+        actor: Who asks.
         policy_is_held: Whether a guardian holds the policy as it is, so that only a person changes it.
         unattested: The commit HEAD is at, where a guardian does not count it; else empty.
     """
@@ -83,6 +86,7 @@ class InitRequest:
     source: tuple[str, ...] = ()
     tests: tuple[str, ...] = ()
     force_policy: bool = False
+    actor: str = ""
     policy_is_held: bool = False
     unattested: str = ""
 
@@ -154,11 +158,17 @@ class _Initialising:
             )
             return current or Policy.default()
         self._write(POLICY_PATH, text)
+        self._record_policy()
         if is_empty:
             self._notes.append(
                 f"no commit holds a file in {', '.join(source)} yet, so {POLICY_PATH} lets a guardian start without one"
             )
         return policy
+
+    def _record_policy(self) -> None:
+        payload = {"kind": "policy", "path": POLICY_PATH, "reason": "init", "actor": self._request.actor or None}
+        event = new_event(EventType.EXCEPTION, payload, metadata={"source": str(Source.COMMAND)})
+        self._store.append(audit_stream(self._worktree.name), [event], expected_version=None)
 
     def _folder(self) -> None:
         place = self._worktree.root / FEATURES
@@ -256,34 +266,6 @@ class _Initialising:
             return ""
         names = " ".join(shlex.quote(path) for path in self._written)
         return f'git add {names} && git commit -m "Make this a Spec Kitty project"'
-
-
-def policy_text(source: Iterable[str], tests: Iterable[str], *, gated: bool, allow_empty: bool) -> str:
-    """The policy of a project that has none yet."""
-    lines = [
-        "# What may be written in which phase; a guardian holds it. Every value there is, with its default:",
-        "#   spec-kitty guardian policy show --origin",
-        "# Once a guardian runs, this file changes with: spec-kitty guardian policy edit",
-        "",
-        '# "explicit": phases move by command. "gated": creating the next artifact asks for its phase, too.',
-        f'transitions = "{"gated" if gated else "explicit"}"',
-        "",
-        "# Where the project's own code lies: protected until a work package is implemented.",
-        f"source = {_array(source)}",
-        f"tests = {_array(tests)}",
-    ]
-    if allow_empty:
-        lines += [
-            "",
-            "# There was no code yet when this was written. Take it out once there is: then a guardian refuses to start",
-            "# where the roots above hold nothing.",
-            "allow_empty_source = true",
-        ]
-    return "\n".join(lines) + "\n"
-
-
-def _array(patterns: Iterable[str]) -> str:
-    return f"[{', '.join(json.dumps(pattern, ensure_ascii=False) for pattern in patterns)}]"
 
 
 def _paths(rows: Iterable[bytes]) -> list[str]:

@@ -172,7 +172,7 @@ def moved(
         "from_lane": GENESIS if from_lane is None else str(from_lane),
         "to_lane": str(to_lane),
         "actor": ground.actor,
-        "execution_mode": "worktree" if subject.workspace.root != ground.home.root else "direct_repo",
+        "execution_mode": _mode(subject, to_lane),
         "force": request.force,
         "reason": reason or None,
         "review_ref": (reference or (record or {}).get("reference") or None) if guards & _REVIEWING else None,
@@ -191,6 +191,12 @@ def moved(
             "fields": fields,
         },
     )  # fmt: skip
+
+
+def _mode(subject: Subject, to_lane: Lane) -> str:
+    """Upstream's word for where it is done: in a work tree of its own, as every plan begins, or in the main one."""
+    beside = to_lane is Lane.PLANNED or subject.workspace.root != subject.ground.home.root
+    return "worktree" if beside else "direct_repo"
 
 
 def _facts(subject: Subject, guards: frozenset[Guard], to_lane: Lane) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from kitty_guardian.transitions import choosing, moves, phases, working
 from kitty_guardian.transitions.ground import Ground, Step, board_in
 from kitty_guardian.transitions.moves import Subject
 from kitty_guardian.transitions.requests import Command, Outcome, TransitionRequest
+from kitty_guardian.transitions.scaffolds import ARTIFACTS, path_of
 from kitty_guardian.transitions.workpackages import work_package_id
 from kitty_guardian.transitions.writing import complete, deliver
 
@@ -203,13 +204,19 @@ def _outcome(ground: Ground, step: Step, written: tuple[str, ...], *, changed: b
         phase=str(standing.phase()),
         work_package=step.work_package,
         lane="" if package is None or package.lane is None else str(package.lane),
-        said=step.said,
+        said=(*step.said, *_to_write(ground, written)),
         written=tuple(dict.fromkeys(written)),
         home=str(ground.home.root),
         position=ground.board.position,
         next=step.next,
         changed=changed,
     )
+
+
+def _to_write(ground: Ground, written: tuple[str, ...]) -> tuple[str, ...]:
+    """Which of the files that were made now somebody has to fill."""
+    made = [path_of(ground.feature, name) for name in ARTIFACTS.get(ground.entered or Phase.IMPLEMENT, ())]
+    return tuple(f"now write {path}" for path in made[-1:] if path in written)
 
 
 def _is_beside(request: TransitionRequest, feature: str, conflict: VersionConflict) -> bool:

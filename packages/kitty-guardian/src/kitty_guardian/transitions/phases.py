@@ -26,7 +26,7 @@ from kitty_guardian.transitions.choosing import title_of
 from kitty_guardian.transitions.facts import history_of, uncommitted, work_space
 from kitty_guardian.transitions.gates import Finding, look_at
 from kitty_guardian.transitions.ground import Ground, Step
-from kitty_guardian.transitions.scaffolds import ARTIFACTS, path_of
+from kitty_guardian.transitions.scaffolds import path_of
 
 GATES: Final[Mapping[Phase, str]] = {Phase.PLAN: "spec.md", Phase.TASKS: "plan.md"}
 """What has to be edited before a phase is entered."""
@@ -155,11 +155,12 @@ def refuse_uncommitted(ground: Ground, place: Worktree, phase: Phase, said: str)
     """
     paths = uncommitted(place, ground.feature, phase, ground.policy)
     if paths:
+        root = _quoted(str(place.root))
         shown = ", ".join(paths[:_SHOWN]) + (f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else "")
         raise TransitionRefusedError(
             f"{said}: not committed in {place.root}: {shown}",
             gate="clean",
-            hint=f"git -C {_quoted(str(place.root))} add --all && git -C {_quoted(str(place.root))} commit",
+            hint=f'git -C {root} add --all && git -C {root} commit -m "{ground.feature}"',
         )
 
 
@@ -221,9 +222,6 @@ def _meta(ground: Ground, name: str, at: datetime, mission_id: str) -> dict[str,
 
 def _entering(ground: Ground, phase: Phase, events: Sequence[Event], said: list[str]) -> Step:
     following = {Phase.RESEARCH: Phase.SPECIFY, Phase.SPECIFY: Phase.PLAN, Phase.PLAN: Phase.TASKS}.get(phase)
-    artifacts = ARTIFACTS.get(phase, ())
-    if artifacts:
-        said.append(f"write {path_of(ground.feature, artifacts[-1])} next")
     command = "spec-kitty implement WP01" if following is None else phase_command(following, ground.feature)
     return Step(writing(ground, events), tuple(said), command, refill=True)
 
@@ -243,7 +241,7 @@ def _pass(ground: Ground, phase: Phase) -> dict[str, Any] | None:
         where = ground.home.root / path
         _refuse(
             ground, phase, f"gate:{artifact}", f"{path} {look.why}",
-            f"write it, then: {phase_command(phase, ground.feature)} (the file: {where})",
+            f"write {where}, then: {phase_command(phase, ground.feature)}",
         )  # fmt: skip
     return {"artifact": artifact, "edited": True, "sha256": look.sha256}
 

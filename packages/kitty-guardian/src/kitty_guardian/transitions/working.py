@@ -8,7 +8,7 @@ from typing import Final, NoReturn
 import attrs
 
 from kitty_guardian.errors import TransitionRefusedError
-from kitty_guardian.events.board import ORDER
+from kitty_guardian.events.board import ORDER, PackageStanding
 from kitty_guardian.events.store import Write
 from kitty_guardian.events.validators import phase_command
 from kitty_guardian.model.events import Event
@@ -17,8 +17,8 @@ from kitty_guardian.model.moves import GENESIS
 from kitty_guardian.model.phases import Phase
 from kitty_guardian.rules.policy import POLICY_PATH
 from kitty_guardian.transitions import moves
-from kitty_guardian.transitions.checkouts import checkouts
-from kitty_guardian.transitions.facts import differing
+from kitty_guardian.transitions.checkouts import checkouts, find_place
+from kitty_guardian.transitions.facts import History, differing
 from kitty_guardian.transitions.ground import Step
 from kitty_guardian.transitions.moves import Subject
 from kitty_guardian.transitions.phases import entry, writing
@@ -44,10 +44,12 @@ def implement(subject: Subject) -> Step:
     entering: list[Event] = []
     if ground.entered is Phase.TASKS:
         entering.append(entry(ground, Phase.IMPLEMENT, Phase.TASKS, {"gate": gate}))
+    way = _way(lane, takes_over=subject.request.force)
+    seeds = _seeds(subject) if entering or way else ()
     reason = subject.request.reason
     steps: list[Event] = []
     here = lane
-    for there in _way(lane, takes_over=subject.request.force):
+    for there in way:
         steps.append(moves.moved(subject, here, there, reason=reason))
         here = there
     said = [f"{ground.feature} went from {Phase.TASKS} to {Phase.IMPLEMENT}"] if entering else []
@@ -55,7 +57,6 @@ def implement(subject: Subject) -> Step:
         said.append(f"{subject.id} is in_progress already, by {ground.actor}")
     elif steps:
         said.append(f"{subject.id} went from {lane or GENESIS} to {here}")
-    seeds = _seeds(subject) if entering or steps else ()
     packages = moves.writing(subject, steps) if steps else ()
     return Step(
         (*writing(ground, entering), *seeds, *packages),
@@ -182,24 +183,25 @@ def _check_committed(subject: Subject) -> None:
 
 
 def _check_workspace(subject: Subject) -> None:
-    """That the place where it is to be worked on is a work tree of this repository."""
-    wanted = subject.request.workspace
-    if wanted and all(str(each.root) != wanted for each in checkouts(subject.ground.worktree)):
-        _refuse(
-            subject, "be begun", "workspace", f"{wanted} is no work tree of this repository", _implement(subject)
-        )  # fmt: skip
+    """That the place where it is to be worked on is a work tree of this repository, or can become one."""
+    ground, wanted = subject.ground, subject.request.workspace
+    if not wanted:
+        find_place(ground.worktree, ground.home.root, ground.feature, subject.id)
+    elif all(str(each.root) != wanted for each in checkouts(ground.worktree)):
+        _refuse(subject, "be begun", "workspace", f"{wanted} is no work tree of this repository", _implement(subject))
 
 
 def _seeds(subject: Subject) -> tuple[Write, ...]:
     """Every other work package that can be worked on and has no lane yet is planned from now on."""
-    ground = subject.ground
     found: list[Write] = []
     for name, file in subject.files.items():
-        package = ground.standing.work_packages.get(name)
-        if name == subject.id or not file.is_valid or (package is not None and package.lane is not None):
+        package = subject.ground.standing.work_packages.get(name) or PackageStanding()
+        if name == subject.id or not file.is_valid or package.lane is not None:
             continue
         request = attrs.evolve(subject.request, work_package=name, force=False, workspace="")
-        other = Subject.of(ground, request)
+        other = attrs.evolve(
+            subject, request=request, id=name, file=file, package=package, history=History(), place=None
+        )
         found += moves.writing(other, [moves.moved(other, None, Lane.PLANNED, reason="it is part of the plan")])
     return tuple(found)
 

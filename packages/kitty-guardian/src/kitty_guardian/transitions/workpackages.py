@@ -144,14 +144,12 @@ def _values(text: str) -> Mapping[str, Any]:
 
 def _names(value: object, problems: list[str], otherwise: str) -> tuple[str, ...]:
     """The names in a list, or in a text such as "[]" or "WP01, WP02" (facts, section 6.4)."""
-    if value is None or isinstance(value, str):
-        value = [
-            each for each in re.split(r"[,\s]+", (value or "").strip().strip("[]")) if each not in {"", "null", "~"}
-        ]
-    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+    several = [value or ""] if value is None or isinstance(value, str) else value
+    if not isinstance(several, list) or not all(isinstance(each, str) for each in several):
         problems.append(otherwise)
         return ()
-    return tuple(dict.fromkeys(each.strip().strip("'\"") for each in value if each.strip()))
+    words = [word.strip("[]'\"") for each in several for word in re.split(r"[,\s]+", each)]
+    return tuple(dict.fromkeys(word for word in words if word not in {"", "null", "~"}))
 
 
 def _one_of(files: Iterable[WorkPackage]) -> WorkPackage:

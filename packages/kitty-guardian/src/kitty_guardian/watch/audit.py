@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from kitty_guardian.watch.appending import AppendFile
 from kitty_guardian.events.identifiers import next_ulid
 from kitty_guardian.model.events import EventType
+from kitty_guardian.watch.appending import AppendFile
 
 SCHEMA = "spec-kitty/log/1"
 _POLL_SECONDS = 0.2

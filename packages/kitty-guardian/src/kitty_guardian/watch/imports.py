@@ -1,4 +1,4 @@
-"""Lines of status logs that an attested HEAD brought: judged one by one, and imported (enforcement model, section 5)."""
+"""Lines of status logs that an attested HEAD brought: judged one by one, and imported (model, section 5)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from kitty_guardian.commits.changes import Change
-from kitty_guardian.errors import EventStoreError, GitError, GuardianError, VersionConflict
+from kitty_guardian.errors import EventStoreError, GitError, InvalidEventError, VersionConflict
 from kitty_guardian.events import lines
 from kitty_guardian.events.importing import RefusedLine, adopt, judge
 from kitty_guardian.model.events import EventType, Source
@@ -74,26 +74,22 @@ class Imports:
         log = self._heads.held(f"{FEATURES}/{feature}/{STATUS_LOG}")
         if log is None:
             return
-        for remaining in reversed(range(_TRIES)):
+        for _ in range(_TRIES):
             unknown = lines.unknown(log, self._standings.board.feature(feature))
-            if not unknown:
-                return
             judged = judge(feature, unknown, self._standings.board, source=Source.GIT, facts_of=_no_facts)
             try:
                 if judged.writes:
                     self._standings.commit(judged.writes)
             except VersionConflict:  # somebody else appended meanwhile, the same lines perhaps
                 self._standings.follow()
-                if remaining:
-                    continue
-                raise EventStoreError(f"others keep appending to {feature}") from None
-            except GuardianError as error:
-                if isinstance(error, EventStoreError):
-                    raise
-                self._tell_once(feature, feature, f"lines of {feature} in HEAD cannot be imported: {error.message}", {})
+                continue
+            except InvalidEventError as error:
+                note = f"lines of {feature} in HEAD cannot be imported: {error.message}"
+                self._tell_once(feature, feature, note, {"gate": "line", "layer": "git"})
             for refused in judged.refused:
                 self._refuse(feature, refused)
             return
+        raise EventStoreError(f"others keep appending to {feature}")
 
     def _adopt(self, feature: str) -> None:
         """A feature that came with HEAD and that nobody here has seen before: what it holds is its history."""
@@ -106,7 +102,11 @@ class Imports:
         self._standings.follow()
 
     def _refuse(self, feature: str, refused: RefusedLine) -> None:
-        told = f"{FEATURES}/{feature}/{STATUS_LOG}:{refused.number}, which HEAD brought, moves nothing: {refused.reason}"
+        if refused.gate == "one-step":
+            return  # two teammates entered the same phase: nothing is missing, and nothing is wrong
+        told = (
+            f"{FEATURES}/{feature}/{STATUS_LOG}:{refused.number}, which HEAD brought, moves nothing: {refused.reason}"
+        )
         payload = {
             "feature": feature, "work_package": None, "from": None, "to": None, "gate": refused.gate,
             "reason": refused.reason, "hint": "", "actor": "git", "layer": "git",

@@ -46,16 +46,13 @@ class Intake:
     def take(self) -> bool:
         """Take in everything the trail holds beyond what was taken; False where the store cannot be written now."""
         try:
-            with self._open() as store:
-                self._take(store.held)
+            with SqliteEventStore(self._database) as store:
+                self._take(store)
         except (EventStoreError, OSError) as error:
             self.trouble = f"the event store cannot take in the audit trail: {error}"
             return False
         self.trouble = None
         return True
-
-    def _open(self) -> _Opened:
-        return _Opened(SqliteEventStore(self._database))
 
     def _take(self, store: SqliteEventStore) -> None:
         try:
@@ -95,19 +92,6 @@ class Intake:
             store.commit([Write(self._stream, [event], None)])
         except InvalidEventError as error:
             self.trouble = f"one line of the audit trail stays outside the event store: {error.message}"
-
-
-class _Opened:
-    """A store for the time of one intake: nothing is held open while nothing happens, and its place may change."""
-
-    def __init__(self, store: SqliteEventStore) -> None:
-        self.held = store
-
-    def __enter__(self) -> _Opened:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.held.close()
 
 
 class IntakeThread(threading.Thread):

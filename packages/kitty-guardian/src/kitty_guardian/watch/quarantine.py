@@ -23,8 +23,8 @@ from typing import Any
 
 import attrs
 
-from kitty_guardian.watch.appending import AppendFile
 from kitty_guardian.events.identifiers import next_ulid
+from kitty_guardian.watch.appending import AppendFile
 from kitty_guardian.watch.record import Legal, LegalRecord, RecordError
 from kitty_guardian.watch.swap import exchange, place
 from kitty_guardian.watch.tree import Kind, Signature, WorkTree, dress, kind_of, signature_of

@@ -1,7 +1,7 @@
 """`transitions = "gated"`: writing the next artifact, or a line of the status log, asks for the transition.
 
 Upstream's own commands know nothing of ours: they write the artifact and the line. So what they write is judged by the
-same gates and validators as a command; what passes is recorded and stands, what does not is undone like any other write.
+same gates and validators as a command; what passes is recorded and stands, what does not is undone.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ _ASKS: Final[Mapping[tuple[Phase, str], Command]] = {
     (Phase.PLAN, "tasks"): Command.TASKS,
     (Phase.PLAN, "tasks.md"): Command.TASKS,
 }
+_PHASES: Final = frozenset(Phase)
 _AGAIN_SECONDS: Final = 1.0
 ACTOR: Final = "gated"
 
@@ -90,8 +91,6 @@ class Requests:
             return Claim.NONE
         if not data.endswith(b"\n"):
             return Claim.LATER if self._is_fresh(path) else Claim.NONE
-        from kitty_guardian.transitions.facts import facts_about
-
         feature = found[1]
         unknown = lines.unknown(data, self._standings.board.feature(feature))
         judged = judge(
@@ -99,7 +98,7 @@ class Requests:
             unknown,
             self._standings.board,
             source=Source.FILE,
-            facts_of=lambda work_package: facts_about(self._worktree, feature, work_package),
+            facts_of=lambda subject: self._facts(feature, subject),
         )
         if judged.refused:
             self._block(feature, judged.refused[0].gate, judged.refused[0].reason)
@@ -111,6 +110,15 @@ class Requests:
         except EventStoreError:
             return Claim.NONE
         return Claim.ANEW
+
+    def _facts(self, feature: str, subject: str) -> Mapping[str, Any]:
+        """What there is to be found out for a move of a work package, or for entering a phase."""
+        from kitty_guardian.transitions.facts import facts_about
+        from kitty_guardian.transitions.gatefacts import gate_facts
+
+        if subject in _PHASES:
+            return gate_facts(self._worktree, feature, Phase(subject))
+        return facts_about(self._worktree, feature, subject)
 
     def _is_fresh(self, path: str) -> bool:
         """Whether a log was first found cut off a moment ago: whoever writes it is not done yet."""

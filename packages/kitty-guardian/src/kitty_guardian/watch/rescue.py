@@ -8,6 +8,7 @@ from pathlib import Path
 from kitty_guardian.errors import EventStoreError
 from kitty_guardian.events.identifiers import next_ulid
 from kitty_guardian.events.sqlite import SqliteEventStore
+from kitty_guardian.events.verification import verify
 from kitty_guardian.watch.locking import holding
 
 _LOCK_SECONDS = 5.0
@@ -30,6 +31,7 @@ def put_back(store: SqliteEventStore, path: Path) -> str | None:
         copy = path.with_name(f".events-{name}.db")
         try:
             store.copy_to(copy)
+            _check(copy, path)
             aside = _set_aside(path, name)
             copy.rename(path)
         finally:
@@ -45,6 +47,21 @@ def _continues(path: Path, store: SqliteEventStore) -> bool:
             return True
         return [event.hash for event in standing.read_all(after=position - 1, limit=1)] == [digest]
     return False
+
+
+def _check(copy: Path, path: Path) -> None:
+    """Two files that share one write-ahead log damage each other: what came of that is put nowhere.
+
+    Raises:
+        EventStoreError: The copy is not whole.
+    """
+    with SqliteEventStore(copy, read_only=True) as held:
+        broken = next(iter(verify(held).breaks), None)
+    if broken is not None:
+        raise EventStoreError(
+            f"the event store `{path}` was exchanged, and what was held open of it is damaged: {broken.reason}",
+            hint="bring it back from a backup, then: spec-kitty guardian restart --accept-current --reason TEXT",
+        )
 
 
 def _set_aside(path: Path, name: str) -> str | None:

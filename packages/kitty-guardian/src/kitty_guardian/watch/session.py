@@ -162,7 +162,9 @@ class Session:
         self.guard.adopt(previous)
         self._remember()
         if self.standings.broken is not None:
-            self._report_loss(Path(self.worktree.state.events), "always:event-store", "unresolved", self.standings.broken)
+            self._report_loss(
+                Path(self.worktree.state.events), "always:event-store", "unresolved", self.standings.broken
+            )
         changes = self.guard.after_downtime(self._catch_up)
         self.audit.append(
             EventType.PHASE_ENTERED,
@@ -208,9 +210,7 @@ class Session:
                 return prior
         if prior is not None and not (stopped or request.accept_current or self._first):
             self._refuse_unattested()
-        found = survey(
-            self.worktree, feature=request.feature, every=request.every, prior=prior, recorded=self._take_up
-        )
+        found = survey(self.worktree, feature=request.feature, every=request.every, prior=prior, recorded=self._take_up)
         binding = found.binding
         adoption = Adoption(
             at=datetime.now(UTC),
@@ -519,6 +519,7 @@ class Session:
         whole = self.record.is_whole()
         if not self.standings.is_in_place():
             self._put_store_back()
+        self.standings.drop_anchor()
         if whole and all(each.is_in_place() for each in held) and self._adoption_is_in_place():
             return
         if not self.is_housed():
@@ -544,9 +545,13 @@ class Session:
         )
 
     def _put_store_back(self) -> None:
-        aside = self.standings.put_back()
-        what = "removed" if aside is None else f"exchanged; what stood in its place is {aside}"
         path = Path(self.worktree.state.events)
+        try:
+            aside = self.standings.put_back()
+        except EventStoreError as error:
+            self._report_loss(path, "always:event-store", "unresolved", error.message)
+            return
+        what = "removed" if aside is None else f"exchanged; what stood in its place is {aside}"
         self._report_loss(path, "always:event-store", "restored", f"the event store was {what}")
 
     def is_housed(self) -> bool:
@@ -586,6 +591,8 @@ class Session:
         self._reserve.close()
         self.quarantine.close()
         self.intake.take()
+        self.standings.follow()
+        self.standings.drop_anchor()
         self.standings.close()
         self.audit.close()
         self.record.close()

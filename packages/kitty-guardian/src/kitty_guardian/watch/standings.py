@@ -52,6 +52,7 @@ class Standings:
         self.broken: str | None = None
         self._kept: Mapping[str, FeatureState] | None = None
         self._anchor = (0, "")
+        self._anchored = -1
 
     @property
     def store(self) -> SqliteEventStore:
@@ -130,7 +131,7 @@ class Standings:
 
     def remember(self, states: Mapping[str, FeatureState]) -> None:
         """Keep how far the store was read, and what is enforced by that, for the time when it cannot be read."""
-        self._record.remember(_ANCHOR, json.dumps([self.board.position, self.board.head]))
+        self.drop_anchor()
         self._record.remember(
             _STATES,
             json.dumps(
@@ -140,6 +141,12 @@ class Standings:
                 }
             ),
         )
+
+    def drop_anchor(self) -> None:
+        """Keep how far the store was read: what is taken out or changed up to there is found."""
+        if self.broken is None and self._anchored != self.board.position:
+            self._anchored = self.board.position
+            self._record.remember(_ANCHOR, json.dumps([self.board.position, self.board.head]))
 
     def commit(self, writes: Sequence[Write]) -> tuple[Event, ...]:
         """Append, and follow.
@@ -165,10 +172,19 @@ class Standings:
         Raises:
             EventStoreError, OSError: It cannot be written.
         """
-        aside = put_back(self.store, self._path)
+        try:
+            aside = put_back(self.store, self._path)
+        except EventStoreError as error:
+            self._give_up(error.message)
+            raise
         self.close()
         self.follow()
         return aside
+
+    def _give_up(self, why: str) -> None:
+        """What was enforced stays, whatever comes to stand there."""
+        self.broken, self._kept = why, self.remembered
+        self.close()
 
     def close(self) -> None:
         """Let go of the store."""

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from kitty_guardian.errors import EventStoreError
 from kitty_guardian.model.events import EventType, audit_stream
 from kitty_guardian.project.repository import Worktree
 from kitty_guardian.watch.intake import events_of, line_of
@@ -18,8 +19,7 @@ _POLL_SECONDS = 0.2
 def read_trail(worktree: Worktree, *, follow: bool = False) -> Iterator[Mapping[str, Any]]:
     """The events of a work tree's audit trail, oldest first; with `follow` it goes on waiting for more.
 
-    Raises:
-        EventStoreError: There is a store and it cannot be read.
+    Where the store cannot be read, it is what the guardian wrote itself, without what commands recorded.
     """
     reader = _Reader(worktree)
     while True:
@@ -30,11 +30,7 @@ def read_trail(worktree: Worktree, *, follow: bool = False) -> Iterator[Mapping[
 
 
 def count_violations(worktree: Worktree) -> int:
-    """How many violations the trail of a work tree holds.
-
-    Raises:
-        EventStoreError: There is a store and it cannot be read.
-    """
+    """How many violations the trail of a work tree holds."""
     return sum(event["event_type"] == EventType.VIOLATION for event in read_trail(worktree))
 
 
@@ -63,7 +59,7 @@ class _Reader:
             return
         from kitty_guardian.events.sqlite import SqliteEventStore
 
-        with contextlib.closing(SqliteEventStore(self._store, read_only=True)) as store:
+        with contextlib.suppress(EventStoreError), SqliteEventStore(self._store, read_only=True) as store:
             for event in store.read(self._stream, since=self._version):
                 self._version = event.version + 1
                 yield line_of(event)

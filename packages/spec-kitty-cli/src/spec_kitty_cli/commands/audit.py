@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from kitty_guardian.project.repository import find_worktree
-from kitty_guardian.watch.audit import read_events
+from kitty_guardian.watch.trail import read_trail
 from spec_kitty_cli import words
 from spec_kitty_cli.console import Console, bad, doubtful, good, pass_console, quiet, strong
 from spec_kitty_cli.grouping import Command
@@ -37,8 +36,7 @@ _INDENT = 23
 def log(console: Console, *, follow: bool) -> None:
     """Print the trail; with --follow go on until interrupted."""
     seen = False
-    trail = Path(find_worktree(here()).state.guardian.violations)
-    for line in read_events(trail, follow=follow):
+    for line in read_trail(find_worktree(here()), follow=follow):
         seen = True
         if console.json:
             console.emit_line("log", {name: line.get(name) for name in _FIELDS})
@@ -70,6 +68,13 @@ def _told(kind: str, payload: Mapping[str, Any]) -> tuple[str, str, list[str]]:
             features = payload.get("features") or {}
             entered = ", ".join(f"{words.plain(name)} in {phase}" for name, phase in features.items())
             return good("●"), f"guarding {strong(entered or 'no feature')}", said("reason", "actor")
+        case "PhaseTransitionBlocked":
+            subject = " ".join(said("feature", "work_package"))
+            return (
+                bad("✗"),
+                f"{strong(subject)}  refused: {' '.join(said('to'))}".rstrip(" :"),
+                said("gate", "reason", "actor"),
+            )
         case "GuardianStopped":
             return quiet("○"), "stopped", said("reason", "actor")
         case "ExceptionGranted":

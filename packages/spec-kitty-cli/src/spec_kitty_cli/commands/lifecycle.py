@@ -79,12 +79,13 @@ def start(
 @click.command(
     cls=Command,
     examples=(
-        ("spec-kitty guardian restart", "take up the phase the project is in now"),
+        ("spec-kitty guardian restart", "after an upgrade, say"),
         ("spec-kitty guardian restart --feature 002-search", "guard another feature"),
     ),
     help="""Stop the guardian and start it again, without a gap that would go unseen: what changes meanwhile is judged.
 
-    The phase is read anew from what HEAD holds; that is recorded.""",
+    It takes up what the worktree is to be bound to and features that HEAD brought. Phases move by commands alone:
+    see `spec-kitty plan --help`.""",
 )
 @_binding_options
 @pass_console

@@ -7,44 +7,19 @@ may not write (the store, from inside the sandbox) ends in an error that names t
 from __future__ import annotations
 
 import contextlib
-import getpass
 import os
-import shlex
-import threading
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import attrs
 
-from kitty_guardian.environment import process_environment
-from kitty_guardian.errors import EventStoreReadOnlyError, GuardianError, NotRunningError
-from kitty_guardian.events.sqlite import SqliteEventStore
-from kitty_guardian.model.lanes import Lane
-from kitty_guardian.project.repository import Worktree, find_worktree
-from kitty_guardian.transitions.checkouts import WorkPlace, checkouts, unmake, work_place
-from kitty_guardian.transitions.facts import history_of
+from kitty_guardian.errors import GuardianError
+from kitty_guardian.project.repository import find_worktree
+from kitty_guardian.transitions.checkouts import work_place
 from kitty_guardian.transitions.initialising import InitReport, InitRequest, initialise
-from kitty_guardian.transitions.performing import outcome_in, perform
 from kitty_guardian.transitions.requests import Command, Outcome, TransitionRequest
 from kitty_guardian.watch import lifecycle
-from kitty_guardian.watch.control import RefusedError
 from kitty_guardian.watch.lifecycle import StartReport
-from kitty_guardian.watch.locking import is_held
-
-__all__ = [
-    "ImplementReport",
-    "InitReport",
-    "Outcome",
-    "implement",
-    "init",
-    "move",
-    "plan",
-    "reopen",
-    "research",
-    "review",
-    "specify",
-    "tasks",
-]
+from kitty_guardian.workflow import asking
 
 
 @attrs.frozen
@@ -92,8 +67,9 @@ def init(
         EventStoreReadOnlyError: It cannot be done from here; the hint is the command to run outside.
     """
     worktree = find_worktree(where)
-    request = InitRequest(source, tests, force_policy, *_held(worktree))
-    with _store(worktree, _spelled("init", *_each("--source", source), *_each("--tests", tests))) as store:
+    request = InitRequest(source, tests, force_policy, asking.who(actor), *asking.held(worktree))
+    command = asking.spelled("init", *asking.each("--source", source), *asking.each("--tests", tests))
+    with asking.opened(worktree, command) as store:
         return initialise(worktree, store, request)
 
 
@@ -112,7 +88,7 @@ def specify(where: Path, name: str, *, actor: str | None = None) -> Outcome:
         InvalidValueError: No folder name can be made of `name`.
         EventStoreReadOnlyError: As in `init`.
     """
-    return _transition(where, TransitionRequest(Command.SPECIFY, feature=name, actor=_who(actor)))
+    return asking.transition(where, TransitionRequest(Command.SPECIFY, feature=name, actor=asking.who(actor)))
 
 
 def research(where: Path, name: str = "", *, feature: str | None = None, actor: str | None = None) -> Outcome:
@@ -121,7 +97,7 @@ def research(where: Path, name: str = "", *, feature: str | None = None, actor: 
     Writes `research.md`. Arguments and errors as for `specify`; `feature` is a handle of one that exists.
     """
     wanted = name or feature or ""
-    return _transition(where, TransitionRequest(Command.RESEARCH, feature=wanted, actor=_who(actor)))
+    return asking.transition(where, TransitionRequest(Command.RESEARCH, feature=wanted, actor=asking.who(actor)))
 
 
 def plan(where: Path, *, feature: str | None = None, actor: str | None = None) -> Outcome:
@@ -138,7 +114,7 @@ def plan(where: Path, *, feature: str | None = None, actor: str | None = None) -
         UnknownFeatureError, UnboundFeatureError: It cannot be told which feature is meant.
         EventStoreReadOnlyError: As in `init`.
     """
-    return _transition(where, TransitionRequest(Command.PLAN, feature=feature or "", actor=_who(actor)))
+    return asking.transition(where, TransitionRequest(Command.PLAN, feature=feature or "", actor=asking.who(actor)))
 
 
 def tasks(where: Path, *, feature: str | None = None, actor: str | None = None) -> Outcome:
@@ -146,7 +122,7 @@ def tasks(where: Path, *, feature: str | None = None, actor: str | None = None) 
 
     Arguments and errors as for `plan`.
     """
-    return _transition(where, TransitionRequest(Command.TASKS, feature=feature or "", actor=_who(actor)))
+    return asking.transition(where, TransitionRequest(Command.TASKS, feature=feature or "", actor=asking.who(actor)))
 
 
 def implement(
@@ -182,24 +158,27 @@ def implement(
         Command.IMPLEMENT,
         feature=feature or "",
         work_package=work_package,
-        actor=_who(actor),
+        actor=asking.who(actor),
         force=force,
         reason=reason or "",
-        sandboxed=_is_sandboxed(),
+        sandboxed=asking.is_sandboxed(),
     )
-    checked = _ask(worktree, request)  # nothing is made for what would be refused
+    checked = asking.ask(worktree, request)  # nothing is made for what would be refused
     home, name = Path(checked.home), checked.work_package
     request = attrs.evolve(request, feature=checked.feature, work_package=name)
-    place = work_place(worktree, home, checked.feature, name)
     begun: StartReport | None = None
-    try:
-        begun = lifecycle.start(place.root, feature=checked.feature)
-        outcome = _ask(worktree, attrs.evolve(request, workspace=os.fspath(place.root)))
-    except BaseException:
-        if place.created and not _is_recorded(worktree, checked.feature, name, place.root):
-            _undo(worktree, place, begun)
-        raise
-    _tell(worktree, outcome)
+    with asking.alone(worktree, f"{checked.feature}-{name}", request):
+        place = work_place(worktree, home, checked.feature, name)
+        try:
+            begun = lifecycle.start(place.root, feature=checked.feature)
+            outcome = asking.ask(worktree, attrs.evolve(request, workspace=os.fspath(place.root)))
+        except BaseException:
+            if place.created and not asking.is_recorded(worktree, checked.feature, name, place.root):
+                asking.undo(worktree, place, begun)
+            raise
+    asking.tell(worktree, outcome)
+    with contextlib.suppress(GuardianError):  # it was started in the phase before
+        begun = attrs.evolve(begun, status=lifecycle.status(place.root))
     return ImplementReport(outcome, os.fspath(place.root), place.branch, place.created, begun)
 
 
@@ -230,13 +209,13 @@ def review(
         InvalidValueError: No such verdict.
         EventStoreReadOnlyError: As in `init`.
     """
-    return _transition(
+    return asking.transition(
         where,
         TransitionRequest(
             Command.REVIEW,
             feature=feature or "",
             work_package=work_package,
-            actor=_who(actor),
+            actor=asking.who(actor),
             verdict=verdict or "",
             reference=reference or "",
             reason=reason or "",
@@ -259,9 +238,9 @@ def reopen(where: Path, phase: str, *, reason: str, feature: str | None = None, 
         InvalidValueError: No such phase.
         EventStoreReadOnlyError: As in `init`.
     """
-    return _transition(
+    return asking.transition(
         where,
-        TransitionRequest(Command.REOPEN, feature=feature or "", to=phase, reason=reason, actor=_who(actor)),
+        TransitionRequest(Command.REOPEN, feature=feature or "", to=phase, reason=reason, actor=asking.who(actor)),
     )
 
 
@@ -295,152 +274,17 @@ def move(  # noqa: PLR0913 - one for each option of the command
         InvalidValueError: No such lane or verdict.
         EventStoreReadOnlyError: As in `init`.
     """
-    return _transition(
+    return asking.transition(
         where,
         TransitionRequest(
             Command.MOVE,
             feature=feature or "",
             work_package=work_package,
             to=lane,
-            actor=_who(actor),
+            actor=asking.who(actor),
             reason=reason or "",
             verdict=verdict or "",
             reference=reference or "",
             force=force,
         ),
     )
-
-
-SANDBOX = "SPEC_KITTY_SANDBOX"
-"""Set for every process inside the sandbox."""
-
-_TELL_SECONDS = 1.0
-_PROTOCOL = "guardian.protocol"
-
-
-def _transition(where: Path, request: TransitionRequest) -> Outcome:
-    worktree = find_worktree(where)
-    outcome = _ask(worktree, attrs.evolve(request, sandboxed=_is_sandboxed()))
-    if outcome.changed:
-        _tell(worktree, outcome)
-    return outcome
-
-
-def _ask(worktree: Worktree, request: TransitionRequest) -> Outcome:
-    """Have this work tree's guardian do it; without one, do it here."""
-    with contextlib.suppress(NotRunningError):
-        return outcome_in(lifecycle.ask_guardian(worktree, "transition", **request.to_wire()))
-    with _store(worktree, _command_of(request)) as store:
-        return perform(worktree, store, request)
-
-
-@contextlib.contextmanager
-def _store(worktree: Worktree, command: str) -> Iterator[SqliteEventStore]:
-    """The repository's store, open.
-
-    Raises:
-        EventStoreReadOnlyError: It may only be read here; the hint is `command`, to be run outside.
-    """
-    try:
-        with SqliteEventStore(Path(worktree.state.events)) as store:
-            yield store
-    except EventStoreReadOnlyError as error:
-        raise EventStoreReadOnlyError(
-            error.message, hint=f"run it outside: cd {shlex.quote(os.fspath(worktree.root))} && {command}"
-        ) from error
-
-
-def _command_of(request: TransitionRequest) -> str:
-    """What to type for a request."""
-    words = {
-        Command.MOVE: ("wp", "move", request.work_package, request.to),
-        Command.IMPLEMENT: ("implement", request.work_package),
-        Command.REVIEW: ("review", request.work_package),
-        Command.REOPEN: ("reopen", request.to),
-        Command.SPECIFY: ("specify", request.feature),
-    }.get(request.command, (str(request.command),))
-    feature = "" if request.command is Command.SPECIFY else request.feature
-    options = {
-        "--feature": feature,
-        "--actor": request.actor,
-        "--reason": request.reason,
-        "--verdict": request.verdict,
-        "--reference": request.reference,
-    }
-    given = [word for option, value in options.items() if value for word in (option, value)]
-    return _spelled(*words, *given, *(["--force"] if request.force else []))
-
-
-def _spelled(*words: str) -> str:
-    return " ".join(["spec-kitty", *(shlex.quote(word) for word in words if word)])
-
-
-def _each(option: str, values: Iterable[str]) -> list[str]:
-    return [word for value in values for word in (option, value)]
-
-
-def _who(actor: str | None) -> str:
-    """Who asks: a claim; without one, the login name."""
-    if actor is not None:
-        return actor
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return str(os.getuid())
-
-
-def _is_sandboxed() -> bool:
-    return bool(process_environment().get(SANDBOX))
-
-
-def _held(worktree: Worktree) -> tuple[bool, str]:
-    """Whether a guardian holds the policy as it is, and the commit HEAD is at where it does not count."""
-    state = worktree.state.guardian
-    unattested = ""
-    if is_held(Path(state.lock)):
-        unattested = lifecycle.status(worktree.root).unattested or ""
-    return Path(state.record).exists(), unattested
-
-
-def _is_recorded(worktree: Worktree, feature: str, work_package: str, root: Path) -> bool:
-    """Whether the store has it that work goes on in that place; if that cannot be told, what was made stays."""
-    try:
-        with SqliteEventStore(Path(worktree.state.events), read_only=True) as store:
-            package = store.board().feature(feature).work_packages.get(work_package)
-            at_work = package is not None and package.lane is Lane.IN_PROGRESS
-            return at_work and history_of(store, feature, work_package).workspace == os.fspath(root)
-    except GuardianError:
-        return True
-
-
-def _undo(worktree: Worktree, place: WorkPlace, begun: StartReport | None) -> None:
-    """Take back what was made; the error that led here is what counts, so a further one is not raised."""
-    with contextlib.suppress(GuardianError):
-        if begun is not None and not begun.already_running:
-            lifecycle.stop(place.root, reason="the work package could not be begun")
-        unmake(worktree, place)
-
-
-def _tell(worktree: Worktree, outcome: Outcome) -> None:
-    """Have the guardians that a transition concerns look now; they would find out by themselves a little later."""
-    with contextlib.suppress(GuardianError):
-        known = [each.root for each in checkouts(worktree)]
-        name = f"{outcome.feature}-{outcome.work_package}"
-        concerned = [
-            root
-            for root in known
-            if root in {Path(outcome.home), worktree.root}
-            or (root.name == name if outcome.work_package else root.name.startswith(outcome.feature))
-        ]
-        threads = [threading.Thread(target=_look, args=(root,), daemon=True) for root in concerned]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(_TELL_SECONDS / max(1, len(threads)))
-
-
-def _look(root: Path) -> None:
-    with contextlib.suppress(GuardianError, OSError):
-        other = find_worktree(root)
-        if is_held(Path(other.state.guardian.lock)):
-            lifecycle.ask_guardian(other, "sync")
