@@ -42,6 +42,9 @@ check: $(BIN)/.synced ## the gates alone: format, lint, types, architecture, dep
 test: check ## every gate and every test
 	@sh tools/test.sh
 
+e2e: $(BIN)/.synced ## real tools beside ours: upstream's own command line and ours share one board
+	@$(BIN)/python -m pytest tests/e2e/shares_upstreams_board.py
+
 bench: $(BIN)/.synced ## every benchmark, as tables
 	@sh benchmarks/run.sh
 
@@ -54,4 +57,4 @@ soak: | $(filter $(TOOLS)/bin/uv,$(UV)) ## both parsers against a coverage-guide
 clean: ## remove what make made
 	rm -rf .venv $(TOOLS) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* dist
 
-.PHONY: help sync demo check test bench soak clean
+.PHONY: help sync demo check test e2e bench soak clean

@@ -1,7 +1,7 @@
 """How many events the store takes a second, fully synced and held to the law, beside what the disk itself gives.
 
-Run it with the workspace's Python: `.venv/bin/python benchmarks/event_store.py [EVENTS]`. Targets: 2 000 single appends a
-second, 50 000 in batches of history (what adoption writes; the law is not asked), 25 000 events folded into a board
+Run it with the workspace's Python: `.venv/bin/python benchmarks/event_store.py [EVENTS]`. Targets: 2 000 single appends
+a second, 50 000 in batches of history (what adoption writes; the law is not asked), 25 000 events folded into a board
 in 0.5 s. The floors write the same bytes without a chain, an order or a law: a row and a COMMIT in a bare table, a line
 and an fsync in a file. Each is measured three times and the best is shown: a busy machine only ever makes it worse.
 """

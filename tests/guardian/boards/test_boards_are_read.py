@@ -183,6 +183,18 @@ def test_a_work_packages_own_work_tree_shows_its_feature_from_where_that_is_kept
     assert list(lanes(board)) == ["WP01", "WP02", "WP03"]
 
 
+def test_what_was_begun_in_the_main_work_tree_since_is_known_in_every_other(shop: Repository) -> None:
+    own = shop.worktree(shop.path / ".worktrees" / "001-cart-WP01", "001-cart-WP01")
+    shop.feature("003-new", "plan", work_packages=())
+    shop.feature("004-newer", "implement")
+
+    (board,) = boards(own.path, feature="003").features
+    short = boards(own.path, every=True, details=False).features
+
+    assert (board.feature, board.phase, board.recorded) == ("003-new", Phase.PLAN, False)
+    assert lanes(short[3]) == {"WP01": Lane.IN_PROGRESS}
+
+
 def test_where_every_feature_is_finished_nothing_is_shown(tmp_path: Path) -> None:
     repository = Repository(tmp_path / "shop")
     repository.feature("001-cart", "finished")

@@ -21,7 +21,7 @@ _SCRIPT = Path(__file__).with_name("agent.py")
 _PROCESSES = 8
 _PLACES = 4
 _PACKAGES = 200
-_SHARED = 40
+_SHARED = 20
 """Work packages that every process tries to move; the others are one process's each."""
 
 

@@ -21,9 +21,10 @@ from pathlib import Path
 import pytest
 
 from kitty_guardian.errors import GuardianError
+from kitty_guardian.model.events import EventType
 from kitty_guardian.project.repository import find_worktree
 from kitty_guardian.watch import lifecycle, wayout
-from kitty_guardian.watch.audit import EventType, read_events
+from kitty_guardian.watch.audit import read_events
 from kitty_guardian.watch.control import ask
 from kitty_guardian.watch.entries import list_entries
 from kitty_guardian.watch.locking import is_held

@@ -121,7 +121,7 @@ _EVENTS = LazyGroup(
     summary="The event store: what was recorded, and the proof of it.",
     members={
         "list": Lazy("events:list_", "What was recorded, the newest at the end."),
-        "verify": Lazy("events:verify", "Is every event as it was recorded?"),
+        "verify": Lazy("events:verify", "Check that every event is as it was recorded."),
         "export": Lazy("events:export", "Everything as JSON lines, or only its head."),
     },
     examples=(
@@ -149,7 +149,7 @@ _GUARDIAN_MEMBERS: dict[str, Lazy | LazyGroup] = {
     "phase": Lazy("phase:phase", "The phase a feature's files show, and the one that is enforced."),
     "check": Lazy("judgement:check", "Would these writes stand? Exit code 1 if one would not."),
     "explain": Lazy("judgement:explain", "Why a path may or may not be written now."),
-    "verify": Lazy("integrity:verify", "Is everything as it was recorded, and as it should be?"),
+    "verify": Lazy("integrity:verify", "Compare the record and the worktree with what they should be."),
     "log": Lazy("audit:log", "What the guardian did, as it was recorded."),
     "quarantine": _QUARANTINE,
     "allow": Lazy("wayout:allow", "Open one path for a while; on a terminal, recorded."),

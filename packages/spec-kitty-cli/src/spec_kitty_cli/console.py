@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from datetime import datetime
-from typing import IO, TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
@@ -51,9 +51,9 @@ class Console:
         """Print one JSON line of a stream; it is handed on at once, since a reader may be following."""
         click.echo(_json({"schema": f"spec-kitty/{name}/1", **fields}))
 
-    def write_line(self, fields: Mapping[str, object], file: IO[str] | None = None) -> None:
-        """Print one JSON line that brings its own `schema`, to stdout or into a file that is open for writing."""
-        click.echo(_json(fields), file=file)
+    def emit_whole(self, fields: Mapping[str, object]) -> None:
+        """Print one JSON line of a stream, which brings its own `schema`."""
+        click.echo(_json(fields))
 
     def fail(
         self,

@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kitty_guardian.events.board import actor_name
-from kitty_guardian.model.events import Event, EventType, subject_of
+from kitty_guardian.model.events import Event, EventType, Source, subject_of
 from spec_kitty_cli.console import bad, doubtful, good, quiet, strong
 from spec_kitty_cli.words import count, moment, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
+
+# Where events come from that nobody brought from elsewhere.
+_HERE = (None, Source.COMMAND, Source.GUARDIAN)
 
 
 def row(event: Event) -> tuple[str, str, str, str]:
@@ -20,9 +23,9 @@ def row(event: Event) -> tuple[str, str, str, str]:
     feature = subject_of(event.stream)[0] or event.payload.get("feature")
     actor = actor_name(event.payload.get("actor"))
     details += [_text(feature)] if feature else []
-    details += [f"by {_text(actor)}"] if actor else []
-    if (source := event.metadata.get("source")) not in {None, "command", "guardian"}:
-        details.append(f"from {_text(source)}")
+    source = event.metadata.get("source")
+    details += [f"by {_text(actor)}"] if actor and actor != source else []
+    details += [f"from {_text(source)}"] if source not in _HERE else []
     return quiet(f"{event.position:>5}"), quiet(moment(event.at)), f"{sign} {what}", ", ".join(details)
 
 

@@ -75,6 +75,20 @@ def test_a_reader_that_is_killed_harms_nobody(path: Path) -> None:
         assert is_whole(store)
 
 
+def test_a_store_does_not_go_on_in_a_forked_process(path: Path) -> None:
+    with opened(path) as store:
+        child = os.fork()
+        if child == 0:
+            try:
+                store.append(AUDIT, [blocked()], expected_version=None)
+            except EventStoreError as error:
+                os._exit(7 if "another process" in error.message else 1)
+            os._exit(0)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+        store.append(AUDIT, [blocked()], expected_version=None)
+        assert is_whole(store)
+
+
 def test_a_log_cut_anywhere_holds_a_beginning_of_what_was_appended(path: Path, tmp_path: Path) -> None:
     with opened(path) as store:
         for version in range(-1, 9):

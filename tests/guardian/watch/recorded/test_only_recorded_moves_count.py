@@ -39,7 +39,11 @@ def do(repository: Repository, command: Command, **asked: str) -> None:
     """A transition, as a command does it."""
     worktree = find_worktree(repository.path)
     with SqliteEventStore(Path(worktree.state.events)) as store:
-        perform(worktree, store, TransitionRequest(command, feature=FEATURE, actor="ada", **asked))
+        perform(
+            worktree,
+            store,
+            TransitionRequest.from_wire({"command": command.value, "feature": FEATURE, "actor": "ada", **asked}),
+        )
 
 
 def begin_work(repository: Repository) -> None:

@@ -19,6 +19,7 @@ from kitty_guardian.events.board import Board, FeatureStanding, PackageStanding
 from kitty_guardian.model.events import Event, EventType, feature_stream, work_package_stream
 from kitty_guardian.model.lanes import Lane
 from kitty_guardian.model.phases import Phase
+from kitty_guardian.project.features import FEATURES
 from kitty_guardian.project.readings import Readings
 from kitty_guardian.project.repository import Worktree, find_worktree, require_project
 from kitty_guardian.project.trees import DiskTree, tree_on_disk
@@ -91,7 +92,7 @@ class _Reading:
         if store is not None:
             for (name, package), lane in store.lanes().items():
                 self._lanes.setdefault(name, {})[package] = Lane(lane)
-        self._names = names_of(self._tree, self._lanes)
+        self._names = names_of(worktree, self._lanes)
         if store is not None:
             self._entered = phases_of(store, self._names)
 
@@ -131,17 +132,15 @@ class _Reading:
     def _summary(self, name: str) -> FeatureBoard:
         """Phase and lanes; titles are what the files are called."""
         if name not in self._entered:
-            return board_of_files(self._tree, name, self._readings)
+            is_here = bool(self._tree.names(f"{FEATURES}/{name}"))
+            return board_of_files(self._tree if is_here else self._home(name), name, self._readings)
         packages = {package: PackageStanding(lane=lane) for package, lane in self._lanes.get(name, {}).items()}
         standing = FeatureStanding(name, entered=self._entered[name], work_packages=packages)
         return _as_recorded(standing, files_of(self._tree, name))
 
     def _whole(self, name: str) -> FeatureBoard:
         """All there is to tell, read from the work tree whose copy of the files counts."""
-        from kitty_guardian.transitions.home import home_of
-
-        home = home_of(self._worktree, name)
-        tree = self._tree if home == self._worktree.root else DiskTree(home)
+        tree = self._home(name)
         if self._store is None or name not in self._entered:
             board = board_of_files(tree, name, self._readings)
         else:
@@ -149,6 +148,13 @@ class _Reading:
             events = Board(chain.from_iterable(map(self._store.read, streams)))
             board = _as_recorded(events.feature(name), files_of(tree, name))
         return with_heads(tree, board)
+
+    def _home(self, name: str) -> DiskTree:
+        """The work tree whose copy of the feature's files counts."""
+        from kitty_guardian.transitions.home import home_of
+
+        home = home_of(self._worktree, name)
+        return self._tree if home == self._worktree.root else DiskTree(home)
 
 
 def _as_recorded(standing: FeatureStanding, files: dict[str, File]) -> FeatureBoard:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kitty_guardian.errors import InvalidValueError
 from kitty_guardian.model.events import Event, EventType, feature_stream, subject_of
 from kitty_guardian.model.phases import Phase
 from kitty_guardian.project.features import feature_names
@@ -62,7 +66,7 @@ def recent(where: Path, *, feature: str | None = None, after: int = 0, limit: in
         name = None
         if feature is not None:
             recorded = {feature for feature, _ in store.lanes()}
-            name = named(worktree, names_of(tree_on_disk(worktree), recorded), feature)
+            name = named(worktree, names_of(worktree, recorded), feature)
         found: list[Event] = []
         end = store.head()[0]
         while end > after and (limit is None or len(found) < limit):
@@ -87,6 +91,39 @@ def exported(where: Path) -> Iterator[dict[str, Any]]:
             yield {"schema": HEAD_SCHEMA, "position": 0, "hash": ""}
         else:
             yield from export(store)
+
+
+def export_to(where: Path, file: Path) -> None:
+    """Write what `exported` gives into a file, as JSON lines: all of it or nothing; an older file is replaced.
+
+    Args:
+        where: Any place in the work tree.
+        file: The file; its folder exists.
+
+    Raises:
+        InvalidValueError: It cannot be written, or is something else than a file.
+        NotARepositoryError, EventStoreError: As for `exported`; the file is then as it was.
+    """
+    place = Path(os.path.realpath(file))
+    if place.exists() and not place.is_file():
+        raise InvalidValueError(f"`{file}` is no file that could be written anew", hint="name another with --output")
+    try:
+        descriptor, name = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}.")
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as lines:
+                for fields in exported(where):
+                    lines.write(json.dumps(fields) + "\n")
+                lines.flush()
+                os.fsync(lines.fileno())
+            Path(name).replace(place)
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                Path(name).unlink()
+            raise
+    except OSError as error:
+        raise InvalidValueError(
+            f"`{file}` cannot be written: {error.strerror}", hint="name another with --output"
+        ) from error
 
 
 def head_of(where: Path) -> tuple[int, str]:
@@ -126,13 +163,20 @@ def phases_of(store: SqliteEventStore, names: Iterable[str]) -> dict[str, Phase]
     return found
 
 
-def names_of(tree: DiskTree, recorded: Iterable[str]) -> tuple[str, ...]:
-    """Folder names of the features that were recorded or have a folder, sorted.
+def names_of(worktree: Worktree, recorded: Iterable[str]) -> tuple[str, ...]:
+    """Folder names of the features that were recorded or have a folder, here or in the main work tree, sorted.
 
     Raises:
         UnreadableProjectError: `kitty-specs/` cannot be read.
+        GitError: Git could not list the work trees.
     """
-    return tuple(sorted({*recorded, *feature_names(tree)}))
+    names = {*recorded, *feature_names(tree_on_disk(worktree))}
+    if worktree.is_linked:
+        from kitty_guardian.transitions.checkouts import checkouts
+
+        for main in checkouts(worktree)[:1]:
+            names.update(feature_names(DiskTree(main.root)) if main.is_main else ())
+    return tuple(sorted(names))
 
 
 def named(worktree: Worktree, names: Iterable[str], feature: str) -> str:

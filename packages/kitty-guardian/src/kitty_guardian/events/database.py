@@ -41,6 +41,7 @@ class Database:
         self.path = path
         self._snapshot: Snapshot | None = None
         self._connection: sqlite3.Connection | None = None
+        self._process = os.getpid()
         _refuse_what_looks_empty(path)
         self.writable = not reading and _make(path)
         if not self.writable:
@@ -91,6 +92,12 @@ class Database:
                     connection.execute("ROLLBACK")
                 raise
 
+    def checkpoint(self) -> None:
+        """Bring the log into the file itself, as far as that holds up nobody; a failure changes nothing."""
+        if self.writable and self.is_in_place():
+            with contextlib.suppress(sqlite3.Error):
+                self._open().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
     def copy_to(self, path: Path) -> None:
         """Write the whole database into a new file, 0600.
 
@@ -131,6 +138,11 @@ class Database:
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
             raise EventStoreError(f"the event store `{self.path}` was closed", hint="open it again")
+        if os.getpid() != self._process:
+            # Two processes with one connection damage the file: SQLite's locks do not tell them apart.
+            raise EventStoreError(
+                f"the event store `{self.path}` was opened by another process", hint="open it in this one"
+            )
         return self._connection
 
     def _check_in_place(self) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import shlex
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -70,6 +69,8 @@ def read_only(message: str) -> EventStoreReadOnlyError:
 
 def quoted(path: Path) -> str:
     """A path as a shell takes it."""
+    import shlex
+
     return shlex.quote(os.fspath(path))
 
 

@@ -8,7 +8,6 @@ a writer died, what it left is copied and put in order in memory.
 from __future__ import annotations
 
 import sqlite3
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -154,6 +153,8 @@ class Snapshot:
 
     def _put_in_order(self) -> sqlite3.Connection:
         """Copy the database and its log, let SQLite recover the copy, and keep that in memory."""
+        import tempfile
+
         with tempfile.TemporaryDirectory(prefix="spec-kitty-") as directory:
             copy = Path(directory, "events.db")
             for suffix in ("-wal", "-journal", ""):

@@ -203,6 +203,10 @@ class SqliteEventStore:
                 ) from error
         self._board = board
 
+    def checkpoint(self) -> None:
+        """Bring what others need not wait for from the log into the file itself; best effort."""
+        self._database.checkpoint()
+
     def copy_to(self, path: Path) -> None:
         """Write everything that is held open into a new file, also where the store's own was removed or exchanged.
 

@@ -51,6 +51,7 @@ END""",
 )
 
 _NAP = 0.01
+_LOG_BYTES = 4 << 20  # what is left of the log after one large commit
 
 
 def prepare(connection: sqlite3.Connection) -> None:
@@ -58,6 +59,7 @@ def prepare(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA temp_store = MEMORY")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA recursive_triggers = ON")
+    connection.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}")
 
 
 def establish(connection: sqlite3.Connection, path: Path, patience: float) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import attrs
 
-from kitty_guardian.errors import InvalidValueError
+from kitty_guardian.errors import InvalidValueError, TransitionRefusedError
 from kitty_guardian.events.board import PackageStanding
 from kitty_guardian.events.minting import new_event
 from kitty_guardian.events.store import Write
@@ -99,6 +99,17 @@ class Subject:
         return self.place or self.ground.worktree
 
     @property
+    def owner(self) -> str | None:
+        """Who works on it or reviews it now; a reviewer who sends it back does not own it."""
+        match self.package.lane:
+            case Lane.CLAIMED | Lane.IN_REVIEW:
+                return self.package.actor
+            case Lane.IN_PROGRESS:
+                return self.history.implementer or self.package.actor
+            case _:
+                return None
+
+    @property
     def dependencies(self) -> tuple[str, ...]:
         """What has to be accepted before it starts."""
         return () if self.file is None else self.file.dependencies
@@ -112,11 +123,20 @@ def move(subject: Subject, lane: Lane, *, reason: str = "", verdict: str = "", r
     """Move a work package to `lane`, from where it stands.
 
     Raises:
-        TransitionRefusedError: What is protected afterwards is not committed. All else the store's validators say.
+        TransitionRefusedError: Another has it, or what is protected afterwards is not committed. All else the store's
+            validators say.
         InvalidValueError: No such verdict.
     """
     package = subject.package
     if package.lane is lane and not subject.request.force:
+        if (owner := subject.owner) is not None and owner != subject.ground.actor:
+            raise TransitionRefusedError(
+                f"{subject.id} of {subject.ground.feature} cannot be taken by {subject.ground.actor}: "
+                f"it is {lane} already, by {owner}",
+                gate="claimed",
+                hint=f"spec-kitty wp list, or to take over: spec-kitty wp move {subject.path()} {lane} "
+                "--force --reason TEXT",
+            )
         return Step((), (f"{subject.id} is {lane} already",), following(subject, lane), subject.id)
     record = review_record(subject, lane, verdict, reference)
     check_clean(subject, lane)

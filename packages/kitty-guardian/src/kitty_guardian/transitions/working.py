@@ -140,10 +140,8 @@ def _check_lane(subject: Subject) -> None:
         }
         hint = hints.get(lane or Lane.DONE, f"{_implement(subject)} --force --reason TEXT")
         _refuse(subject, "be begun", "matrix", f"it is {lane}", hint)
-    owner = subject.history.implementer or subject.package.actor
-    if lane is Lane.CLAIMED:
-        owner = subject.package.actor or owner
-    if lane in {Lane.CLAIMED, Lane.IN_PROGRESS} and owner and owner != actor:
+    owner = subject.owner
+    if owner is not None and owner != actor:
         _refuse(
             subject, f"be taken by {actor}", "claimed", f"it is {lane} by {owner}",
             f"spec-kitty wp list, or to take over: {_implement(subject)} --force --reason TEXT",

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from kitty_guardian.errors import GuardianError
-from kitty_guardian.events.logfile import append_pending
+from kitty_guardian.events.logfile import STATUS_FILE, append_pending
+from kitty_guardian.events.statusfile import agrees
 from kitty_guardian.model.events import Event, EventType, Source
 from kitty_guardian.project.gathering import STATUS_LOG
 from kitty_guardian.project.regular import read_regular
@@ -44,10 +45,15 @@ def complete(ground: Ground) -> tuple[str, ...]:
     Raises:
         ArtifactError, StatusLogError, GuardianBusyError: It cannot be written now either.
     """
-    pending = _pending(ground)
-    if not pending:
+    own = [event for event in ground.standing.own.values() if event.metadata.get("source") == Source.COMMAND]
+    if not own:
         return ()
-    entered = [event for event in pending if _is_entry(event)]
+    log, status = _read(ground, STATUS_LOG), _read(ground, STATUS_FILE)
+    known = set(_EVENT_ID.findall(log))
+    pending = [event for event in own if event.event_id.encode() not in known]
+    if not pending and agrees(status, log):
+        return ()
+    entered = any(_is_entry(event) for event in pending)
     return (*(_artifacts(ground) if entered else ()), *_lines(ground))
 
 
@@ -65,17 +71,12 @@ def deliver(ground: Ground, *, refill: bool) -> tuple[str, ...]:
     return (*(_artifacts(ground) if refill else ()), *_lines(ground))
 
 
-def _pending(ground: Ground) -> list[Event]:
-    """The events of commands that have a line in the status log and are not there yet."""
-    own = [event for event in ground.standing.own.values() if event.metadata.get("source") == Source.COMMAND]
-    if not own:
-        return []
+def _read(ground: Ground, name: str) -> bytes:
+    """A file of the feature; empty where there is none that can be read: writing it will tell why."""
     try:
-        data = read_regular(ground.folder / STATUS_LOG, LOG_LIMIT + 1) or b""
+        return read_regular(ground.folder / name, LOG_LIMIT + 1) or b""
     except OSError:
-        return own
-    known = set(_EVENT_ID.findall(data))
-    return [event for event in own if event.event_id.encode() not in known]
+        return b""
 
 
 def _is_entry(event: Event) -> bool:

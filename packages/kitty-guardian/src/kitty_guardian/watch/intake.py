@@ -6,6 +6,7 @@ first, a line with one `write(2)`, and comes into the store from there; a line t
 
 from __future__ import annotations
 
+import errno
 import json
 import threading
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,14 +14,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from kitty_guardian.errors import EventStoreError, InvalidEventError
+from kitty_guardian.errors import EventStoreError, GuardianBusyError, InvalidEventError
 from kitty_guardian.events.sqlite import SqliteEventStore
 from kitty_guardian.events.store import Write
 from kitty_guardian.model.events import Event, EventType, Source
+from kitty_guardian.watch.locking import holding
+from kitty_guardian.watch.rescue import rescue_lock
 
 _BATCH = 500
 _CHUNK = 1 << 20
 _RETRY_SECONDS = 1.0
+_LOCK_SECONDS = 1.0
 _KNOWN = frozenset(EventType)
 
 
@@ -46,8 +50,12 @@ class Intake:
     def take(self) -> bool:
         """Take in everything the trail holds beyond what was taken; False where the store cannot be written now."""
         try:
-            with SqliteEventStore(self._database) as store:
+            if not self._database.exists():
+                raise FileNotFoundError(errno.ENOENT, "it is gone", str(self._database))  # its owner puts it back
+            with holding(rescue_lock(self._database), timeout=_LOCK_SECONDS), SqliteEventStore(self._database) as store:
                 self._take(store)
+        except GuardianBusyError:
+            return False
         except (EventStoreError, OSError) as error:
             self.trouble = f"the event store cannot take in the audit trail: {error}"
             return False

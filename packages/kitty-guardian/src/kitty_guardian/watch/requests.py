@@ -20,7 +20,6 @@ from kitty_guardian.model.phases import Phase
 from kitty_guardian.project.repository import Worktree
 from kitty_guardian.rules.situation import Situation
 from kitty_guardian.transitions.requests import Command, TransitionRequest
-from kitty_guardian.watch.claims import Claim
 from kitty_guardian.watch.standings import Standings
 
 _PATH: Final = re.compile(r"kitty-specs/([^/]+)/([^/]+)")
@@ -51,16 +50,15 @@ class Requests:
         self._clock = clock
         self._refused: dict[tuple[str, str], float] = {}
 
-    def grants(self, path: str, situation: Situation, *, bound: tuple[str, ...]) -> bool:
+    def grants(self, path: str, situation: Situation) -> bool:
         """Whether creating `path` asked for the next phase of its feature, and got it.
 
         Args:
             path: What came to be, relative to the work tree.
             situation: What is enforced.
-            bound: The features that the work tree is bound to.
         """
         found = _PATH.match(path)
-        if found is None or found[1] not in bound:
+        if found is None or found[1] not in situation.bound:
             return False
         state = situation.features.get(found[1])
         command = None if state is None else _ASKS.get((state.phase, found[2]))
@@ -84,13 +82,22 @@ class Requests:
         """Whether the same was refused a moment ago: a storm of writes is no storm of judgements."""
         return self._clock() - self._refused.get((feature, command), float("-inf")) < _AGAIN_SECONDS
 
-    def takes_lines(self, path: str, data: bytes, legal: bytes) -> Claim:
-        """What becomes of lines that somebody appended to a status log."""
+    def takes_lines(self, path: str, data: bytes, legal: bytes) -> bool | None:
+        """Whether lines that somebody appended to a status log are recorded now.
+
+        Args:
+            path: Relative to the work tree.
+            data: What stands there.
+            legal: What was legal before.
+
+        Returns:
+            True, or False where that is to be asked again in a moment; None: nothing speaks for them.
+        """
         found = _PATH.match(path)
         if found is None or not path.endswith(f"/{_LOG}") or not data.startswith(legal.rstrip(b"\n")):
-            return Claim.NONE
+            return None
         if not data.endswith(b"\n"):
-            return Claim.LATER if self._is_fresh(path) else Claim.NONE
+            return False if self._is_fresh(path) else None
         feature = found[1]
         unknown = lines.unknown(data, self._standings.board.feature(feature))
         judged = judge(
@@ -102,14 +109,14 @@ class Requests:
         )
         if judged.refused:
             self._block(feature, judged.refused[0].gate, judged.refused[0].reason)
-            return Claim.NONE
+            return None
         try:
             self._standings.commit(judged.writes)
         except VersionConflict:
-            return Claim.LATER
+            return False
         except EventStoreError:
-            return Claim.NONE
-        return Claim.ANEW
+            return None
+        return True
 
     def _facts(self, feature: str, subject: str) -> Mapping[str, Any]:
         """What there is to be found out for a move of a work package, or for entering a phase."""

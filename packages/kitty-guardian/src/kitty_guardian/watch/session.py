@@ -9,7 +9,6 @@ import errno
 import getpass
 import json
 import os
-import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -21,6 +20,7 @@ import attrs
 from kitty_guardian.commits.changes import Change as HeadChange
 from kitty_guardian.errors import (
     EventStoreError,
+    GuardianBusyError,
     InvalidValueError,
     NothingProtectedError,
     PolicyError,
@@ -39,7 +39,7 @@ from kitty_guardian.project.survey import Survey, survey
 from kitty_guardian.rules.policy import POLICY_PATH, Policy, parse_policy
 from kitty_guardian.rules.situation import FeatureState, Situation
 from kitty_guardian.watch.audit import AuditTrail
-from kitty_guardian.watch.claims import Claim
+from kitty_guardian.watch.claims import Claim, Claims
 from kitty_guardian.watch.forgeries import Forgeries
 from kitty_guardian.watch.gitwork import GitWork
 from kitty_guardian.watch.grants import Grant, check_grant, check_reason, dump_grants, load_grants, still_holding
@@ -53,7 +53,7 @@ from kitty_guardian.watch.record import Legal, LegalRecord
 from kitty_guardian.watch.request import StartRequest
 from kitty_guardian.watch.requests import Requests
 from kitty_guardian.watch.reserve import Reserve
-from kitty_guardian.watch.sanctions import LONGEST, Sanctions
+from kitty_guardian.watch.sanctions import Sanctions
 from kitty_guardian.watch.standings import Standings
 from kitty_guardian.watch.tree import Kind, WorkTree
 from kitty_guardian.watch.violations import Change
@@ -108,8 +108,8 @@ class Session:
         self.quarantine = Quarantine(Path(self.state.quarantine), Path(self.state.journal), self.tree, self.record)
         self.git = GitWork(worktree, clock)
         self._ignore = IgnoreRules(worktree.git, Path(self.state.stage) / "ignored")
-        self._sanctions = Sanctions(self.standings)
-        self.heads = Heads(worktree, self.git, self.record, self._ignore, self._sanctions)
+        sanctions = Sanctions(self.standings)
+        self.heads = Heads(worktree, self.git, self.record, self._ignore, sanctions)
         self._first = self.record.fact(_SITUATION) is None
         self._policy_problem: str | None = None
         self.policy = self._first_policy()
@@ -137,7 +137,8 @@ class Session:
         self.guard.brought = self._brought
         self.forgeries = Forgeries(self.tree, self.standings, self.heads, self.audit)
         self._imports = Imports(worktree, self.standings, self.heads, self.audit)
-        self._requests = Requests(worktree, self.standings, clock)
+        requests = Requests(worktree, self.standings, clock)
+        self._claims = Claims(self.tree, self.record, sanctions, requests, self.follow_store)
         self._policy_seen = b""
         self._due: float | None = None
         self._homeless = False
@@ -331,33 +332,7 @@ class Session:
     # What else may speak for content
 
     def _claim(self, path: str, st: os.stat_result | None, entry: Legal | None) -> Claim:
-        """Whether a recorded event sanctions what stands at `path`, or it asks for a transition that is granted."""
-        if self.follow_store():
-            return Claim.ANEW
-        gated = self._is_gated()
-        if gated and entry is None and self._requests.grants(path, self.guard.situation, bound=self.adoption.bound):
-            return Claim.ANEW if self.follow_store() else Claim.NONE
-        if st is None or not stat.S_ISREG(st.st_mode) or st.st_size > LONGEST or not self._sanctions.concerns(path):
-            return Claim.NONE
-        data = self._read(path)
-        if data is None:
-            return Claim.NONE
-        legal = b"" if entry is None or entry.kind is not Kind.FILE else b"".join(self.record.content(entry.sha256))
-        if self._sanctions.allows(path, data, legal=legal, read=self._read):
-            return Claim.LEGAL
-        if not gated:
-            return Claim.NONE
-        claim = self._requests.takes_lines(path, data, legal)
-        if claim is Claim.ANEW:
-            self.follow_store()
-        return claim
-
-    def _read(self, path: str) -> bytes | None:
-        try:
-            with self.tree.open_file(path) as fd:
-                return os.pread(fd, LONGEST, 0)
-        except OSError:
-            return None
+        return self._claims.claim(path, st, entry, situation=self.guard.situation, gated=self._is_gated())
 
     def _is_gated(self) -> bool:
         """Whether creating the next artifact asks for its phase (model, section 1)."""
@@ -548,6 +523,8 @@ class Session:
         path = Path(self.worktree.state.events)
         try:
             aside = self.standings.put_back()
+        except GuardianBusyError:
+            return  # in a second again
         except EventStoreError as error:
             self._report_loss(path, "always:event-store", "unresolved", error.message)
             return

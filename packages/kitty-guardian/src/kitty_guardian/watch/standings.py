@@ -147,6 +147,8 @@ class Standings:
         if self.broken is None and self._anchored != self.board.position:
             self._anchored = self.board.position
             self._record.remember(_ANCHOR, json.dumps([self.board.position, self.board.head]))
+            if self._store is not None:
+                self._store.checkpoint()  # what is in the file itself outlives whatever is done to its log
 
     def commit(self, writes: Sequence[Write]) -> tuple[Event, ...]:
         """Append, and follow.
@@ -173,7 +175,7 @@ class Standings:
             EventStoreError, OSError: It cannot be written.
         """
         try:
-            aside = put_back(self.store, self._path)
+            aside = put_back(self.store, self._path, read=(self.board.position, self.board.head))
         except EventStoreError as error:
             self._give_up(error.message)
             raise

@@ -115,7 +115,7 @@ def verify(console: Console, *, head: tuple[int, str] | None) -> int:
     ),
     help="Write every event as one JSON object on a line of its own; the last line holds the head of the chain.",
 )
-@click.option("--output", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Write FILE anew.")
+@click.option("--output", metavar="FILE", type=click.Path(path_type=Path), help="Write FILE anew.")
 @click.option("--head", is_flag=True, help="Print POSITION:HASH of the last event and nothing else.")
 @json_option
 @pass_console
@@ -132,12 +132,9 @@ def export(console: Console, *, output: Path | None, head: bool) -> int:
         return boundary.DONE
     if output is None:
         for fields in recorded.exported(here()):
-            console.write_line(fields)
+            console.emit_whole(fields)
         return boundary.DONE
-    # In one step: a reader finds the old file or the whole new one.
-    with click.open_file(str(output), "w", encoding="utf-8", atomic=True) as file:
-        for fields in recorded.exported(here()):
-            console.write_line(fields, file)
+    recorded.export_to(here(), output)
     console.talk(f"{good('✓')} {one_line(output)}")
     return boundary.DONE
 
