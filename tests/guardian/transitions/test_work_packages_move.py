@@ -144,6 +144,27 @@ def test_a_dependency_is_waited_for(flow: Flow) -> None:
     assert flow.lane("WP02") == "planned"
 
 
+def test_a_dependency_is_not_lost_by_breaking_the_file(flow: Flow) -> None:
+    flow.work_in_main("WP01", "WP02", depends={"WP02": "WP01"})
+    file = flow.folder / "tasks" / "WP02-part.md"
+    file.write_text(file.read_text().replace("---\n", "", 1))
+    for gone in (False, True):
+        if gone:
+            file.unlink()
+        with pytest.raises(TransitionRefusedError) as refused:
+            flow.move("WP02", "claimed")
+        assert refused.value.gate == "gate:work-packages"
+
+
+def test_what_another_has_is_not_taken_by_moving_it_where_it_is(flow: Flow) -> None:
+    flow.work_in_main("WP01")
+    with pytest.raises(TransitionRefusedError, match="by ada") as refused:
+        flow.move("WP01", "in_progress", actor="bob")
+
+    assert refused.value.gate == "claimed"
+    assert flow.move("WP01", "in_progress", actor="bob", force=True, reason="ada is ill").changed
+
+
 def test_force_needs_a_reason_and_no_sandbox(flow: Flow) -> None:
     flow.work_in_main("WP01")
     for options in ({"force": True}, {"force": True, "reason": " "}, {"force": True, "reason": "x", "actor": " "}):

@@ -131,7 +131,7 @@ _EVENTS = LazyGroup(
 )
 
 _WORKFLOW: dict[str, Lazy | LazyGroup] = {
-    "init": Lazy("workflow:init", "Make this repository a Spec Kitty project."),
+    "init": Lazy("init:init", "Make this repository a Spec Kitty project."),
     "specify": Lazy("workflow:specify", "Begin a feature; writes spec.md."),
     "research": Lazy("workflow:research", "Begin a feature with research; writes research.md."),
     "plan": Lazy("workflow:plan", "Move on to plan, once spec.md is edited."),

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guardian.events.interchange.ours import START, STORY, entered, moved, sha, standing_of, ulid
-from kitty_guardian.events.lines import NO_LINE, is_known, line_hash, own_event, render, unknown
+from kitty_guardian.events.lines import NO_LINE, is_known, line_hash, loose, own_event, render, unknown
 from kitty_guardian.events.statusrecords import event_of, records
 from kitty_guardian.model.events import Event, Source
 from support.corpus import corpus
@@ -171,3 +171,13 @@ def test_unknown_lines_come_with_their_numbers_and_blank_ones_do_not_count() -> 
 
     assert unknown(data, standing_of(*STORY)) == ((4, b"forged"), (6, b"{}"))
     assert unknown(b"", standing_of()) == ()
+
+
+def test_whoever_changes_or_takes_away_a_line_loosens_the_lifecycle_line_after_it() -> None:
+    lines = [render(STORY[0], previous=NO_LINE), MOVE.encode()]
+    lines.append(render(STORY[3], previous=sha(lines[-1])))
+    foreign = b'{"event_type": "TasksStarted", "previous": "nowhere"}'
+
+    assert loose(b"\n".join([*lines[:2], foreign, b"[]", b"{", lines[2]])) == ()
+    assert loose(b"\n".join([lines[0], lines[2]])) == (2,)
+    assert loose(b"\n".join([lines[0], lines[1].replace(b"ada", b"eve"), lines[2]])) == (3,)

@@ -104,7 +104,8 @@ def test_what_is_written_keeps_to_its_schema(
     [
         ({"type": "object"}, [], "is not object"), ({"type": ["string", "null"]}, 1, "is not string or null"),
         ({"type": "integer"}, True, "is not integer"), ({"type": ["integer", "boolean"]}, True, None),
-        ({"type": "integer"}, 1.0, "is not integer"), ({"minimum": 0}, -1, "is less than 0"), ({"minimum": 0}, "x", None),
+        ({"type": "integer"}, 1.0, "is not integer"), ({"minimum": 0}, -1, "is less than 0"),
+        ({"minimum": 0}, "x", None),
         ({"enum": ["a", None]}, None, None), ({"enum": ["a", None]}, "b", "is none of a, null"),
         ({"enum": ["a"]}, ["a"], "is none of a"), ({"enum": ["a"]}, {}, "is none of a"),
         ({"minLength": 1}, "", "is shorter than 1"), ({"minLength": 1}, 0, None),

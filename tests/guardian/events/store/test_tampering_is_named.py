@@ -281,6 +281,15 @@ def _flipped(text: str, at: int, bit: int) -> bytes:
     return bytes(data)
 
 
+def test_a_definition_that_is_no_text_is_damage(path: Path) -> None:
+    raw = bytearray(path.read_bytes())
+    raw[raw.index(b"CREATE TRIGGER events_never_go") + 3] ^= 0x80
+    path.write_bytes(raw)
+    for read_only in (False, True):
+        with pytest.raises(EventStoreError, match="damaged"):
+            SqliteEventStore(path, validators=(), read_only=read_only)
+
+
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_bit_of_the_file_changes_unseen(path: Path, data: st.DataObject) -> None:

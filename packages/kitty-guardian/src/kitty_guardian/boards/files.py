@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -15,7 +16,9 @@ from kitty_guardian.project.gathering import STATUS_LOG
 from kitty_guardian.project.readings import Readings
 from kitty_guardian.project.reducer import Standing
 from kitty_guardian.project.trees import DiskTree
-from kitty_guardian.transitions.workpackages import WorkPackage, work_packages
+
+if TYPE_CHECKING:
+    from kitty_guardian.transitions.workpackages import WorkPackage
 
 _FILE = re.compile(r"(WP[0-9]+)(?:[^0-9A-Za-z](.*))?\.md\Z", re.DOTALL | re.IGNORECASE)
 _LANE_FOLDERS = frozenset({"planned", "doing", "for_review", "done"})
@@ -76,6 +79,8 @@ def board_of_files(tree: DiskTree, feature: str, readings: Readings) -> FeatureB
 
 def with_heads(tree: DiskTree, board: FeatureBoard) -> FeatureBoard:
     """The feature with what the heads of its work packages' files say, as far as they can be read."""
+    from kitty_guardian.transitions.workpackages import work_packages  # a list of all features does without
+
     known = work_packages(tree, board.feature, others=[package.id for package in board.packages])
     packages = tuple(_with_file(package, known.get(package.id)) for package in board.packages)
     return attrs.evolve(board, packages=packages)

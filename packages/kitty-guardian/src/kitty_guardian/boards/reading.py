@@ -23,20 +23,22 @@ from kitty_guardian.project.features import FEATURES
 from kitty_guardian.project.readings import Readings
 from kitty_guardian.project.repository import Worktree, find_worktree, require_project
 from kitty_guardian.project.trees import DiskTree, tree_on_disk
-from kitty_guardian.transitions.workpackages import work_package_id
 
 if TYPE_CHECKING:
     from kitty_guardian.events.sqlite import SqliteEventStore
 
 
-def boards(where: Path, *, feature: str | None = None, every: bool = False, details: bool = True) -> Boards:
+def boards(
+    where: Path, *, feature: str | None = None, every: bool = False, details: bool = True, titles: bool = True
+) -> Boards:
     """The work packages of the feature the work tree is bound to, of the one that is asked for, or of all.
 
     Args:
         where: Any place in the work tree.
         feature: Folder name, number, ULID, its first eight characters, or the plain name.
         every: Tell of every feature, finished or not.
-        details: False: phase and lanes only, which for hundreds of features is a matter of milliseconds.
+        details: False: phase, lanes and what the files are called only; for hundreds of features that is much faster.
+        titles: False, and no details: the files of features that were recorded as finished are not looked for, either.
 
     Raises:
         NotARepositoryError, NotAProjectError: There is no project at `where`.
@@ -48,7 +50,7 @@ def boards(where: Path, *, feature: str | None = None, every: bool = False, deta
     worktree = find_worktree(where)
     require_project(worktree)
     with opened(worktree) as store:
-        return _Reading(worktree, store).boards(feature, every=every, details=details)
+        return _Reading(worktree, store).boards(feature, every=every, details=details, titles=titles)
 
 
 def report(where: Path, name: str, *, feature: str | None = None) -> PackageReport:
@@ -96,9 +98,9 @@ class _Reading:
         if store is not None:
             self._entered = phases_of(store, self._names)
 
-    def boards(self, feature: str | None, *, every: bool, details: bool) -> Boards:
+    def boards(self, feature: str | None, *, every: bool, details: bool, titles: bool = True) -> Boards:
         """What `boards` gives."""
-        look = self._whole if details else self._summary
+        look = self._whole if details else self._summary if titles else self._outline
         if feature is not None:
             asked = named(self._worktree, self._names, feature)
             return self._found((look(asked),), f"{feature} was asked for")
@@ -107,7 +109,7 @@ class _Reading:
         bound, why = self._bound()
         if bound:
             return self._found(map(look, bound), why)
-        unfinished = [name for name in self._names if not self._summary(name).finished]
+        unfinished = [name for name in self._names if not self._outline(name).finished]
         if len(unfinished) == 1:
             return self._found((look(unfinished[0]),), "it is the only unfinished one")
         why = "this work tree is bound to no feature" if unfinished else "no feature is active"
@@ -129,14 +131,18 @@ class _Reading:
         made = assignment(self._worktree, handles, self._worktree.head_branch())
         return ((made.feature,), made.reason) if made is not None else ((), "")
 
-    def _summary(self, name: str) -> FeatureBoard:
+    def _outline(self, name: str) -> FeatureBoard:
+        """Phase and lanes; of a finished feature no files."""
+        return self._summary(name, finished_too=False)
+
+    def _summary(self, name: str, *, finished_too: bool = True) -> FeatureBoard:
         """Phase and lanes; titles are what the files are called."""
         if name not in self._entered:
             is_here = bool(self._tree.names(f"{FEATURES}/{name}"))
             return board_of_files(self._tree if is_here else self._home(name), name, self._readings)
         packages = {package: PackageStanding(lane=lane) for package, lane in self._lanes.get(name, {}).items()}
         standing = FeatureStanding(name, entered=self._entered[name], work_packages=packages)
-        return _as_recorded(standing, files_of(self._tree, name))
+        return _as_recorded(standing, files_of(self._tree, name) if finished_too or not standing.finished else {})
 
     def _whole(self, name: str) -> FeatureBoard:
         """All there is to tell, read from the work tree whose copy of the files counts."""
@@ -179,6 +185,8 @@ def _as_recorded(standing: FeatureStanding, files: dict[str, File]) -> FeatureBo
 
 def _one(name: str, found: Boards) -> tuple[FeatureBoard, Package]:
     """The one work package that is called so."""
+    from kitty_guardian.transitions.workpackages import work_package_id
+
     wanted = work_package_id(name)
     having = [(board, package) for board in found.features if (package := board.package(wanted)) is not None]
     if len(having) == 1:

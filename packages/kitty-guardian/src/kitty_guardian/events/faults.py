@@ -28,6 +28,8 @@ def translated(path: Path, doing: str) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise sqlite_fault(error, path, doing) from error
+    except UnicodeDecodeError as error:  # what SQLite quotes in its message is not text any more
+        raise _damaged(f"the event store `{path}` cannot be {doing}", path) from error
     except OSError as error:
         raise _system_fault(error, path, doing) from error
 
@@ -43,9 +45,7 @@ def sqlite_fault(error: sqlite3.Error, path: Path, doing: str) -> EventStoreErro
             f"{message}; another process is writing to it, try again", hint=f"see who: fuser -v {quoted(path)}"
         )
     if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
-        return EventStoreError(
-            f"{message}; it is damaged", hint=f"keep it and start anew: mv {quoted(path)} {quoted(path)}.damaged"
-        )
+        return _damaged(message, path)
     if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _is_full(path)):
         return _full(message, path)
     if code == sqlite3.SQLITE_READONLY:
@@ -72,6 +72,12 @@ def quoted(path: Path) -> str:
     import shlex
 
     return shlex.quote(os.fspath(path))
+
+
+def _damaged(message: str, path: Path) -> EventStoreError:
+    return EventStoreError(
+        f"{message}; it is damaged", hint=f"keep it and start anew: mv {quoted(path)} {quoted(path)}.damaged"
+    )
 
 
 def _full(message: str, path: Path) -> EventStoreError:

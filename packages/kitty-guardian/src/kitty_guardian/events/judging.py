@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -24,9 +24,9 @@ class Bench:
     def __init__(self, validators: Sequence[Validator] | None) -> None:
         self._validators = None if validators is None else tuple(validators)
 
-    def has_to_judge(self, events: Sequence[Event]) -> bool:
-        """Whether one of these is not history."""
-        return any(is_judged(event) for event in events) and bool(self._law())
+    def has_to_judge(self, stream: str, metadata: Iterable[Mapping[str, Any]]) -> bool:
+        """Whether one of the events of a stream with this metadata has to pass a validator."""
+        return any(is_judged(stream, about) for about in metadata) and bool(self._law())
 
     def judge(self, events: Sequence[Event], board: Board) -> None:
         """Ask every validator about every event.
@@ -45,7 +45,7 @@ class Bench:
                 board.apply(events[0])
             elif place > 1:
                 board.apply(events[place - 1])
-            if is_judged(event):
+            if is_judged(event.stream, event.metadata):
                 for validator in law:
                     validator(event, board)
 
@@ -57,9 +57,9 @@ class Bench:
         return self._validators
 
 
-def is_judged(event: Event) -> bool:
+def is_judged(stream: str, metadata: Mapping[str, Any]) -> bool:
     """Whether an event has to pass the validators: neither history nor a guardian's own note."""
-    return event.metadata.get("source") != Source.ADOPTION and category_of(event.stream) != Category.AUDIT
+    return metadata.get("source") != Source.ADOPTION and category_of(stream) != Category.AUDIT
 
 
 def trial_of(board: Board, events: Sequence[Event]) -> Board:

@@ -110,6 +110,23 @@ def unknown(data: bytes, standing: FeatureStanding) -> tuple[tuple[int, bytes], 
     return tuple((number, raw) for number, raw in numbered(data) if not is_known(raw, standing))
 
 
+def loose(data: bytes) -> tuple[int, ...]:
+    """The numbers of our lifecycle lines that follow no line of this log: the one before was changed or taken away.
+
+    A merge may put other lines in between, so any line of the log will do.
+    """
+    lines = list(numbered(data))
+    there = {NO_LINE, *(hashlib.sha256(raw).hexdigest() for _, raw in lines)}
+    found = ((number, read(raw)[1]) for number, raw in lines)
+    return tuple(
+        number
+        for number, line in found
+        if isinstance(line, dict)
+        and line.get("schema_version") == LIFECYCLE_SCHEMA
+        and line.get("previous") not in there
+    )
+
+
 def numbered(data: bytes) -> Iterator[tuple[int, bytes]]:
     """The lines of a log that are not blank, without their ends, each with its number (1-based)."""
     for number, raw in enumerate(data.removeprefix(BOM).split(b"\n"), start=1):

@@ -109,14 +109,15 @@ class Queries:
 
     def _record(self, position: int) -> Row | UnreadableRow:
         try:
-            return cast("Row", self._database.rows(_ALL, (position, 1))[0])
+            rows = cast("list[Row]", self._database.rows(_ALL, (position, 1)))
         except EventStoreError as error:
             return UnreadableRow(position, error.message)
+        return rows[0] if rows else UnreadableRow(position, "SQLite does not find it where it belongs")
 
     def alterations(self) -> tuple[str, ...]:
         """What differs from the table as it was made."""
         objects = self._database.rows("SELECT type, name, sql FROM sqlite_schema")
-        return alterations(cast("list[tuple[str, str, str | None]]", objects))
+        return alterations([(kind, name, sql) for kind, name, sql in objects])
 
     def damage(self) -> tuple[str, ...]:
         """What SQLite itself finds wrong with the file, rows and indexes that do not agree among it."""

@@ -95,7 +95,7 @@ class Snapshot:
             assert self._connection is not None  # noqa: S101 - for the type checker
             try:
                 answer = self._connection.execute(statement, parameters).fetchall()
-            except sqlite3.DatabaseError:
+            except (sqlite3.DatabaseError, UnicodeDecodeError):
                 if self._standing is None or self._standing.still_holds(self._path):
                     raise
             else:

@@ -92,10 +92,15 @@ class SqliteEventStore:
         if len(set(ids)) < len(ids):
             twice = next(event_id for event_id in ids if ids.count(event_id) > 1)
             raise InvalidEventError(f"the event `{twice}` is to be appended twice at once")
+        judged = any(
+            self._bench.has_to_judge(write.stream, (one.metadata for one in several)) for write, several in admitted
+        )
+        if judged:
+            self.board()  # nobody waits while all that happened is folded: only what is new then is folded below
         try:
             with self._database.transaction() as connection:
                 stored, rows = self._place(admitted)
-                if self._bench.has_to_judge(stored):
+                if judged:
                     self._bench.judge(stored, self.board())
                 connection.executemany(INSERT, rows)
         except GuardianError as error:

@@ -217,7 +217,7 @@ class _Walk:
         if self._board is None:
             return None  # nothing can be said about the law after what is broken before
         problem = None
-        if self._bench.has_to_judge((event,)):
+        if self._bench.has_to_judge(event.stream, (event.metadata,)):
             try:
                 self._bench.judge((event,), self._board)
             except TransitionRefusedError as error:

@@ -32,13 +32,20 @@ from kitty_guardian.transitions.facts import (
 )
 from kitty_guardian.transitions.ground import Ground, Step
 from kitty_guardian.transitions.phases import refuse_uncommitted
-from kitty_guardian.transitions.requests import TransitionRequest
+from kitty_guardian.transitions.requests import Command, TransitionRequest
 from kitty_guardian.transitions.subtasks import open_subtasks
-from kitty_guardian.transitions.workpackages import WorkPackage, work_package_id, work_packages
+from kitty_guardian.transitions.workpackages import (
+    WorkPackage,
+    names_of,
+    one_work_package,
+    work_package_id,
+    work_packages,
+)
 
 VERDICTS: Final = ("approved", "changes_requested", "rejected")
 
 _WORKING: Final = frozenset({Lane.CLAIMED, Lane.IN_PROGRESS})
+_STARTING: Final = frozenset({None, Lane.PLANNED, Lane.CLAIMED, Lane.BLOCKED})
 _REVIEWING: Final = frozenset({Guard.REVIEW, Guard.RESULT, Guard.REVIEW_REF})
 
 
@@ -54,7 +61,7 @@ class Subject:
         package: Where it stands.
         history: What else was recorded of it.
         place: The work tree it is worked on in; None: nobody knows one.
-        files: Every work package of the feature that has a file.
+        files: What was read of the feature's work packages: all that have a file (implement), or this one.
     """
 
     ground: Ground
@@ -75,8 +82,8 @@ class Subject:
             GitError, EventStoreError: Something cannot be read.
         """
         standing = ground.standing
-        files = work_packages(tree_on_disk(ground.home), ground.feature, others=standing.work_packages)
-        names = {*files, *standing.work_packages}
+        tree = tree_on_disk(ground.home)
+        names = {*names_of(tree, ground.feature), *standing.work_packages}
         asked = request.work_package.strip()
         name = asked if asked in names else work_package_id(asked)
         if name not in names:
@@ -85,6 +92,11 @@ class Subject:
                 f"{ground.feature} has no work package {asked!r} (it has {known})",
                 hint="spec-kitty wp list" if names else f"write {ground.folder / 'tasks'}/WP01-a-name.md first",
             )
+        if request.command is Command.IMPLEMENT:  # it alone asks how they depend on each other
+            files = work_packages(tree, ground.feature, others=standing.work_packages)
+        else:
+            found = one_work_package(tree, ground.feature, name)
+            files = {} if found is None else {name: found}
         history = history_of(ground.store, ground.feature, name)
         root = Path(request.workspace) if request.workspace else None
         if root is None:
@@ -139,10 +151,33 @@ def move(subject: Subject, lane: Lane, *, reason: str = "", verdict: str = "", r
             )
         return Step((), (f"{subject.id} is {lane} already",), following(subject, lane), subject.id)
     record = review_record(subject, lane, verdict, reference)
+    if lane in _WORKING and package.lane in _STARTING and not subject.request.force:
+        check_file(subject, f"go from {package.lane or GENESIS} to {lane}")
     check_clean(subject, lane)
     event = moved(subject, package.lane, lane, reason=reason, record=record, reference=reference)
     said = f"{subject.id} went from {package.lane or GENESIS} to {lane}"
     return Step(writing(subject, [event]), (said,), following(subject, lane), subject.id)
+
+
+def check_file(subject: Subject, what: str) -> None:
+    """What a work package depends on is in its file: where that cannot be read, it does not start.
+
+    Args:
+        subject: The work package.
+        what: What cannot be done then, such as "be begun".
+
+    Raises:
+        TransitionRefusedError: It has no file, or one that cannot be worked by.
+    """
+    found = subject.file
+    problems = (f"{subject.id} has no file in tasks/",) if found is None else found.problems
+    if problems:
+        where = subject.ground.folder / "tasks" if found is None else subject.ground.home.root / found.path
+        raise TransitionRefusedError(
+            f"{subject.id} of {subject.ground.feature} cannot {what}: {'; '.join(problems)}",
+            gate="gate:work-packages",
+            hint=f"mend {where}, then the same command again",
+        )
 
 
 def check_clean(subject: Subject, lane: Lane) -> None:

@@ -150,11 +150,9 @@ def _check_lane(subject: Subject) -> None:
 
 def _check_gate(subject: Subject) -> dict[str, object]:
     """At least one valid work package: this one."""
-    found = subject.file
-    problems = [f"{subject.id} has no file in tasks/"] if found is None else list(found.problems)
-    if problems and not subject.request.force:
-        where = subject.ground.folder / "tasks" if found is None else subject.ground.home.root / found.path
-        _refuse(subject, "be begun", "gate:work-packages", "; ".join(problems), f"mend it: {where}")
+    if not subject.request.force:
+        moves.check_file(subject, "be begun")
+    problems = [] if subject.file is None else list(subject.file.problems)
     valid = sum(each.is_valid for each in subject.files.values())
     return {"work_packages": valid, "problems": problems}
 

@@ -72,6 +72,25 @@ def work_packages(tree: Tree, feature: str, *, others: Collection[str] = ()) -> 
     return dict(_related(chosen, {*chosen, *others}))
 
 
+def one_work_package(tree: Tree, feature: str, name: str) -> WorkPackage | None:
+    """One work package, without a look at those it depends on; None where it has no file.
+
+    Raises:
+        GitError: As for `work_packages`.
+    """
+    files = [_read(tree, path, each) for path, each in _files(tree, feature) if each == name]
+    return _one_of(files) if files else None
+
+
+def names_of(tree: Tree, feature: str) -> frozenset[str]:
+    """The work packages of a feature that have a file, read or not.
+
+    Raises:
+        GitError: As for `work_packages`.
+    """
+    return frozenset(name for _, name in _files(tree, feature))
+
+
 def work_package_id(text: str) -> str:
     """The id that a person means: "WP01", "wp1" and "1" are one; what is none is given back as it is."""
     digits = text.strip().upper().removeprefix("WP")

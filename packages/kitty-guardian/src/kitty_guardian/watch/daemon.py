@@ -258,14 +258,14 @@ class Daemon:
         """Threads that ended without being asked are started anew, and everything is compared."""
         if self._fault is not None and time.monotonic() - self._fault[0] > _FAULT_SECONDS:
             self._fault = None
-        self._safely(self._session.keep_in_place)
+        self._safely(self._session.upkeep.keep_in_place)
         self._safely(self._keep_reachable)
         if not self._watching.is_alive():
             self._safely(self._start_watching_anew)
 
     def _keep_reachable(self) -> None:
         """Our lock and our socket are what others know us by: put them back if somebody removed them."""
-        if not self._session.is_housed():
+        if not self._session.upkeep.is_housed():
             return
         if not self._lock.is_in_place() and not self._lock.take_again():
             self._stopping = "another guardian holds the lock"

@@ -5,7 +5,6 @@ The session belongs to one thread. It reads the phase from HEAD once, holds the 
 
 from __future__ import annotations
 
-import errno
 import getpass
 import json
 import os
@@ -20,7 +19,6 @@ import attrs
 from kitty_guardian.commits.changes import Change as HeadChange
 from kitty_guardian.errors import (
     EventStoreError,
-    GuardianBusyError,
     InvalidValueError,
     NothingProtectedError,
     PolicyError,
@@ -32,7 +30,7 @@ from kitty_guardian.model.events import EventType, audit_stream
 from kitty_guardian.model.phases import Phase
 from kitty_guardian.model.reports import PhaseReport
 from kitty_guardian.project.handles import Handles
-from kitty_guardian.project.pins import Adoption, AdoptionError, states_of
+from kitty_guardian.project.pins import Adoption, states_of
 from kitty_guardian.project.policyfile import read_policy_file, says_transitions
 from kitty_guardian.project.repository import Worktree, is_upstreams
 from kitty_guardian.project.survey import Survey, survey
@@ -56,6 +54,7 @@ from kitty_guardian.watch.reserve import Reserve
 from kitty_guardian.watch.sanctions import Sanctions
 from kitty_guardian.watch.standings import Standings
 from kitty_guardian.watch.tree import Kind, WorkTree
+from kitty_guardian.watch.upkeep import Upkeep
 from kitty_guardian.watch.violations import Change
 
 _SITUATION = "situation"
@@ -141,7 +140,11 @@ class Session:
         self._claims = Claims(self.tree, self.record, sanctions, requests, self.follow_store)
         self._policy_seen = b""
         self._due: float | None = None
-        self._homeless = False
+        self.upkeep = Upkeep(
+            worktree=worktree, tree=self.tree, record=self.record, quarantine=self.quarantine, audit=self.audit,
+            standings=self.standings, reserve=self._reserve, adoption=self.adoption,
+            keep_content=self.guard.keep_content_anew,
+        )  # fmt: skip
 
     # Start-up
 
@@ -163,9 +166,7 @@ class Session:
         self.guard.adopt(previous)
         self._remember()
         if self.standings.broken is not None:
-            self._report_loss(
-                Path(self.worktree.state.events), "always:event-store", "unresolved", self.standings.broken
-            )
+            self.upkeep.tell_of_store("unresolved", self.standings.broken)
         changes = self.guard.after_downtime(self._catch_up)
         self.audit.append(
             EventType.PHASE_ENTERED,
@@ -475,7 +476,7 @@ class Session:
         if self.intake.trouble:
             yield self.intake.trouble
         yield from self._imports.notes
-        if not self._is_at_its_place():
+        if not self.upkeep.is_at_its_place():
             yield f"{self.worktree.root} was moved or replaced; what is held is the tree that was moved"
         if self.guard.git_trouble:
             yield f"git does not answer, so HEAD is not followed: {self.guard.git_trouble}"
@@ -483,78 +484,6 @@ class Session:
             yield f"{path} is rewritten all the time; it is restored once a second"
         for path, why in self.guard.unresolved.items():
             yield f"{path}: {why}"
-
-    def keep_in_place(self) -> None:
-        """Put our own files back if somebody removed or exchanged them, and record that.
-
-        Raises:
-            OSError: They cannot be put back (the git directory is gone, say).
-        """
-        held = (self.record, self.quarantine, self.audit)
-        whole = self.record.is_whole()
-        if not self.standings.is_in_place():
-            self._put_store_back()
-        self.standings.drop_anchor()
-        if whole and all(each.is_in_place() for each in held) and self._adoption_is_in_place():
-            return
-        if not self.is_housed():
-            if not self._homeless:
-                self._homeless = True
-                self._report_loss(
-                    self.worktree.git_dir, "always:git-directory", "unresolved", "the git directory is gone"
-                )
-            raise FileNotFoundError(errno.ENOENT, "the git directory is gone", os.fspath(self.worktree.git_dir))
-        self._homeless = False
-        for each in held:
-            if not each.is_in_place():
-                each.write_anew()
-        if not whole:
-            self.guard.keep_content_anew()
-        self.adoption.write(self.state.adoption)
-        self._reserve.fill()
-        self._report_loss(
-            Path(self.state.directory),
-            "always:guardian-state",
-            "restored",
-            "the guardian's own files were removed or exchanged",
-        )
-
-    def _put_store_back(self) -> None:
-        path = Path(self.worktree.state.events)
-        try:
-            aside = self.standings.put_back()
-        except GuardianBusyError:
-            return  # in a second again
-        except EventStoreError as error:
-            self._report_loss(path, "always:event-store", "unresolved", error.message)
-            return
-        what = "removed" if aside is None else f"exchanged; what stood in its place is {aside}"
-        self._report_loss(path, "always:event-store", "restored", f"the event store was {what}")
-
-    def is_housed(self) -> bool:
-        """Whether the work tree is where it was and has its git directory; that is git's to make, never ours."""
-        return (self.worktree.git_dir / "HEAD").exists() and self._is_at_its_place()
-
-    def _is_at_its_place(self) -> bool:
-        try:
-            return os.fstat(self.tree.fd).st_ino == self.worktree.root.stat().st_ino
-        except OSError:
-            return False
-
-    def _report_loss(self, path: Path, rule: str, action: str, reason: str) -> None:
-        self.audit.append(
-            EventType.VIOLATION,
-            {
-                "path": os.fspath(path), "phase": None, "rule": rule, "operation": "delete", "action": action,
-                "layer": "watcher", "quarantine_id": None, "reason": reason,
-            },
-        )  # fmt: skip
-
-    def _adoption_is_in_place(self) -> bool:
-        try:
-            return Adoption.read(self.state.adoption) == self.adoption
-        except AdoptionError:
-            return False
 
     def stop(self, *, reason: str, who: str, person: bool) -> None:
         """End, and record it; a person's word is remembered, a signal is not."""

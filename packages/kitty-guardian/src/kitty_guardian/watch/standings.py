@@ -10,13 +10,15 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from kitty_guardian.errors import EventStoreError
+from kitty_guardian.errors import EventStoreError, TransitionRefusedError
 from kitty_guardian.events.board import Board
 from kitty_guardian.events.chain import canonical, link
+from kitty_guardian.events.history import History
 from kitty_guardian.events.phases import states_on
 from kitty_guardian.events.sqlite import SqliteEventStore
 from kitty_guardian.events.store import Write
-from kitty_guardian.model.events import Event
+from kitty_guardian.events.validators import DEFAULT
+from kitty_guardian.model.events import Event, Source
 from kitty_guardian.model.phases import Phase
 from kitty_guardian.project.pins import Adoption
 from kitty_guardian.project.repository import Worktree
@@ -53,6 +55,8 @@ class Standings:
         self._kept: Mapping[str, FeatureState] | None = None
         self._anchor = (0, "")
         self._anchored = -1
+        self._history = History()
+        self._is_trusting = False
 
     @property
     def store(self) -> SqliteEventStore:
@@ -76,6 +80,7 @@ class Standings:
         """
         position, digest = json.loads(self._record.fact(_ANCHOR) or '[0, ""]')
         self._anchor = (0, "") if trust else (position, digest)
+        self._is_trusting = trust
         try:
             self._read()
         except EventStoreError as error:
@@ -84,6 +89,7 @@ class Standings:
             self.trouble = error.message
         if (self.broken or self.trouble) and not trust:
             self._kept = self.remembered
+        self._is_trusting = False
         if trust:
             self.remember({})
 
@@ -108,8 +114,14 @@ class Standings:
     def _read(self) -> None:
         position, digest = self._anchor
         for event in self.store.read_all(after=self.board.position):
+            if self._is_trusting:
+                self.board.apply(event)
+                continue
             if event.position != self.board.position + 1 or not is_linked(event, self.board.head):
                 self.broken = f"event {event.position} of the event store does not follow from the one before it"
+                return
+            if (illegal := self._illegal(event)) is not None:
+                self.broken = f"event {event.position} of the event store was never let in by the rules: {illegal}"
                 return
             self.board.apply(event)
             if event.position == position and event.hash != digest:
@@ -117,6 +129,17 @@ class Standings:
                 return
         if self.board.position < position:
             self.broken = f"the event store ends at event {self.board.position}; it held {position} before"
+
+    def _illegal(self, event: Event) -> str | None:
+        """Why no validator can have let an event in, or None; what was believed once is believed."""
+        try:
+            self._history.check(event)
+            if event.position > self._anchor[0] and event.metadata.get("source") != Source.ADOPTION:
+                for validator in DEFAULT:
+                    validator(event, self.board)
+        except TransitionRefusedError as error:
+            return error.message
+        return None
 
     def states(self, adoption: Adoption) -> dict[str, FeatureState]:
         """What is enforced for each feature."""

@@ -60,34 +60,34 @@ def _told(kind: str, payload: Mapping[str, Any]) -> tuple[str, str, list[str]]:
     def said(*names: str) -> list[str]:
         return [words.plain(payload[name]) for name in names if payload.get(name)]
 
+    sign, what = " ", strong(words.plain(kind))
     match kind:
         case "PolicyViolationAttempted":
-            deed = " → ".join(said("operation", "action"))
-            return bad("✗"), f"{strong(' '.join(said('path')))}  {deed}", said("phase", "rule", "quarantine_id")
+            sign, what = bad("✗"), f"{strong(' '.join(said('path')))}  {' → '.join(said('operation', 'action'))}"
+            details = said("phase", "rule", "quarantine_id")
         case "PhaseEntered":
             features = payload.get("features") or {}
-            entered = ", ".join(f"{words.plain(name)} in {phase}" for name, phase in features.items())
-            return good("●"), f"guarding {strong(entered or 'no feature')}", said("reason", "actor")
+            entered = ", ".join(f"{words.plain(name)} in {words.plain(phase)}" for name, phase in features.items())
+            sign, what = good("●"), f"guarding {strong(entered or 'no feature')}"
+            details = said("reason", "actor")
         case "PhaseTransitionBlocked":
-            subject = " ".join(said("feature", "work_package"))
-            return (
+            sign, what = (
                 bad("✗"),
-                f"{strong(subject)}  refused: {' '.join(said('to'))}".rstrip(" :"),
-                said("gate", "reason", "actor"),
+                f"{strong(' '.join(said('feature', 'work_package')))}  refused: {' '.join(said('to'))}",
             )
+            details = said("gate", "reason", "actor")
         case "GuardianStopped":
-            return quiet("○"), "stopped", said("reason", "actor")
+            sign, what = quiet("○"), "stopped"
+            details = said("reason", "actor")
         case "ExceptionGranted":
-            return (
-                doubtful("!"),
-                f"{' '.join(said('kind'))} {strong(' '.join(said('path')))}",
-                said("reason", "actor", "until"),
-            )
+            sign, what = doubtful("!"), f"{' '.join(said('kind'))} {strong(' '.join(said('path')))}"
+            details = said("reason", "actor", "until")
         case "HeadAttested":
+            sign, what = quiet("·"), f"HEAD {words.plain(str(payload.get('head'))[:12])} counts"
             details = [f"{payload.get('judged', 0)} commits judged"]
             if payload.get("vouched_by_remotes"):
                 details.append(f"{payload['vouched_by_remotes']} vouched for by remote-tracking references alone")
             details += [f"ignore rules changed in {words.plain(path)}" for path in payload.get("ignore_rules") or ()]
-            return quiet("·"), f"HEAD {words.plain(str(payload.get('head'))[:12])} counts", details
         case _:
-            return " ", strong(words.plain(kind)), [f"{name}={words.plain(value)}" for name, value in payload.items()]
+            details = [f"{name}={words.plain(value)}" for name, value in payload.items()]
+    return sign, what, details

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
 
 from kitty_guardian.boards import reading
-from kitty_guardian.events.board import actor_name
 from kitty_guardian.model.lanes import Lane
-from spec_kitty_cli import boundary, words
-from spec_kitty_cli.console import Console, bad, doubtful, good, hinting, pass_console, quiet, strong
+from spec_kitty_cli import boardview, boundary
+from spec_kitty_cli.console import Console, doubtful, pass_console
 from spec_kitty_cli.grouping import Command
 from spec_kitty_cli.options import actor_option, here, json_option, reason_option, reference_option
 from spec_kitty_cli.subjects import LaneName, feature_option, work_package_argument
-from spec_kitty_cli.words import one_line, plain
+from spec_kitty_cli.words import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
-    from kitty_guardian.boards.values import Boards, FeatureBoard, Package, PackageReport
-
-_ORDER = {lane: number for number, lane in enumerate(Lane)}
-_WORKING = (Lane.CLAIMED, Lane.IN_PROGRESS, Lane.FOR_REVIEW, Lane.IN_REVIEW, Lane.BLOCKED)
-# Columns of a name: who did something says less than what it was.
-_NAME = 12
+    from kitty_guardian.boards.values import FeatureBoard, Package, PackageReport
 
 
 @click.command(
@@ -49,13 +41,13 @@ def list_(console: Console, *, feature: str | None, every: bool) -> int:
     """Show the board."""
     if feature is not None and every:
         raise click.UsageError("--feature and --all exclude each other", click.get_current_context())
-    found = reading.boards(here(), feature=feature, every=every, details=not every)
+    found = reading.boards(here(), feature=feature, every=every, details=not every, titles=console.json)
     if console.json:
         console.emit("wp-list", {"features": [_feature_fields(board, details=not every) for board in found.features]})
     elif every or not found.is_bound or len(found.features) != 1:
-        _show_features(console, found)
+        boardview.show_features(console, found)
     else:
-        _show_board(console, found.features[0])
+        boardview.show_board(console, found.features[0])
     _say_what_is_not_recorded(console, found.features)
     return boundary.DONE
 
@@ -78,7 +70,7 @@ def show(console: Console, *, work_package: str, feature: str | None) -> int:
     if console.json:
         console.emit("wp-show", _report_fields(found))
     else:
-        _show_report(console, found)
+        boardview.show_report(console, found)
     _say_what_is_not_recorded(console, (found.board,))
     return boundary.DONE
 
@@ -190,147 +182,6 @@ def _report_fields(found: PackageReport) -> dict[str, object]:
         for event in found.history
     ]
     return about | _package_fields(board, found.package) | {"moves": moves}
-
-
-# For people
-
-
-def _show_board(console: Console, board: FeatureBoard) -> None:
-    finished = sum(package.lane is not None and package.lane.is_finished for package in board.packages)
-    state = "finished" if board.finished else f"{board.phase} phase"
-    console.show(f"{strong(one_line(board.feature))}  {state}, {finished} of {len(board.packages)} done")
-    if not board.packages:
-        console.talk(f"{hinting()} there is no work package yet; they are files: tasks/WP01-what-it-is.md")
-        return
-    console.show()
-    now = datetime.now(UTC)
-    rows, last = [], ""
-    for package in sorted(board.packages, key=lambda package: (_rank(package), package.id)):
-        lane = _lane_word(package, board)
-        waiting = board.waits_for(package)
-        rows.append(
-            (
-                _styled(package.lane, lane) if lane != last else "",
-                strong(package.id),
-                quiet(words.age(package.since, now)),
-                quiet(_short(package.actor)),
-                doubtful(f"after {', '.join(waiting)}") if waiting else _mark(package),
-                one_line(package.title),
-            )
-        )
-        last = lane
-    console.table(_without_empty_columns(rows), indent=0, cut=True)
-
-
-def _without_empty_columns(rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
-    # The last one, which is cut where the terminal ends, stays.
-    kept = [column for column in range(len(rows[0])) if column == len(rows[0]) - 1 or any(row[column] for row in rows)]
-    return [tuple(row[column] for column in kept) for row in rows]
-
-
-def _show_features(console: Console, found: Boards) -> None:
-    if not found.is_bound:
-        console.talk(f"{doubtful('note:')} {plain(found.binding)}; these are unfinished")
-    if not found.features:
-        console.show(plain(found.binding))
-        return
-    console.table(
-        [
-            (
-                _sign(board),
-                quiet("finished") if board.finished else strong(board.phase),
-                _progress(board),
-                _in_motion(board),
-                one_line(board.feature),
-            )
-            for board in found.features
-        ],
-        header=("", "phase", "done", "at work", "feature"),
-        indent=0,
-        cut=True,
-    )
-    total = sum(len(board.packages) for board in found.features)
-    finished = sum(board.finished for board in found.features)
-    console.show(
-        f"\n{words.count(len(found.features), 'feature')}, {finished} finished; {words.count(total, 'work package')}"
-    )
-
-
-def _sign(board: FeatureBoard) -> str:
-    if any(package.lane is Lane.BLOCKED for package in board.packages):
-        return doubtful("!")
-    return good("✓") if board.finished else " "
-
-
-def _progress(board: FeatureBoard) -> str:
-    finished = sum(package.lane is not None and package.lane.is_finished for package in board.packages)
-    return f"{finished}/{len(board.packages)}" if board.packages else quiet("-")
-
-
-def _in_motion(board: FeatureBoard) -> str:
-    lanes = Counter(package.lane for package in board.packages)
-    return ", ".join(f"{lanes[lane]} {lane}" for lane in _WORKING if lanes[lane])
-
-
-def _show_report(console: Console, found: PackageReport) -> None:
-    board, package = found.board, found.package
-    now = datetime.now(UTC)
-    console.show(f"{strong(package.id)}  {one_line(package.title)}".rstrip())
-    since = words.age(package.since, now)
-    moved = [
-        *([f"for {since}" if since != "now" else "just now"] if since else []),
-        *([f"by {one_line(package.actor)}"] if package.actor else []),
-    ]
-    lanes = {each.id: each.lane for each in board.packages}
-    needs = ", ".join(f"{name} ({lanes[name]})" if lanes.get(name) else name for name in package.dependencies)
-    rows = [
-        ("feature", f"{one_line(board.feature)}, {board.phase} phase"),
-        ("lane", f"{_styled(package.lane, _lane_word(package, board))}  {quiet(', '.join(moved))}".rstrip()),
-        *([("review", doubtful("changes are requested"))] if package.changes_requested else []),
-        *([("needs", one_line(needs))] if needs else []),
-        *([("file", one_line(package.path))] if package.path else []),
-        *(("problem", bad(one_line(problem))) for problem in package.problems),
-    ]
-    console.table([(quiet(label), value) for label, value in rows])
-    if not found.history:
-        return
-    console.show()
-    for event in found.history:
-        payload = event.payload
-        forced = f"  {doubtful('forced')}" if payload.get("force") is True else ""
-        move = f"{one_line(payload.get('from_lane'))} → {strong(one_line(payload.get('to_lane')))}"
-        console.show(f"  {quiet(words.moment(event.at))}  {move}  {_short(actor_name(payload.get('actor')))}{forced}")
-        if payload.get("reason"):
-            console.show(f"  {' ' * 19}  {quiet(one_line(payload['reason']))}")
-
-
-def _rank(package: Package) -> int:
-    return -1 if package.lane is None else _ORDER[package.lane]
-
-
-def _lane_word(package: Package, board: FeatureBoard) -> str:
-    if package.lane is not None:
-        return str(package.lane)
-    return "new" if board.recorded else "unreadable"
-
-
-def _styled(lane: Lane | None, word: str) -> str:
-    if lane is None:
-        return doubtful(word)
-    return good(word) if lane.is_finished else strong(word) if lane in _WORKING else word
-
-
-def _mark(package: Package) -> str:
-    if package.problems and (package.lane is None or package.lane is Lane.PLANNED):
-        return bad("problem")
-    if package.changes_requested:
-        return doubtful("changes")
-    return doubtful("forced") if package.forced else ""
-
-
-def _short(name: str | None) -> str:
-    text = one_line(name or "")
-    return text if len(text) <= _NAME else f"{text[: _NAME - 1]}…"
 
 
 def _say_what_is_not_recorded(console: Console, features: Iterable[FeatureBoard]) -> None:
