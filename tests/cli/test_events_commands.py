@@ -16,6 +16,7 @@ from kitty_guardian.events.sqlite import SqliteEventStore
 from kitty_guardian.model.events import EventType, Source, audit_stream
 from kitty_guardian.project.repository import find_worktree
 from spec_kitty_cli import boundary
+from support.guarded import committed_beside
 from support.recorded import record
 from support.repositories import Repository
 
@@ -284,6 +285,17 @@ def test_under_a_guardian_the_work_tree_is_compared(in_shop: Program) -> None:
     assert "✓ worktree" in in_shop("guardian", "verify").out
 
 
+def test_what_the_guardian_finds_wrong_is_an_answer_of_no(in_shop: Program, shop: Repository) -> None:
+    assert in_shop("guardian", "start").code == 0
+    shop.git("update-ref", "HEAD", committed_beside(shop, {"src/app.py": "print('smuggled')\n"}))
+
+    outcome = in_shop("guardian", "verify", "--json")
+
+    assert (outcome.code, outcome.json["worktree_ok"]) == (1, False)
+    assert outcome.json["findings"][0]["severity"] == "error"
+    assert "✗ worktree  not as it should be" in in_shop("guardian", "verify").out
+
+
 def test_a_broken_chain_is_an_answer_of_no(recorded: Program, shop: Repository) -> None:
     change(shop, "UPDATE events SET payload = replace(payload, 'in_progress', 'done') WHERE position = 4")
 
@@ -337,21 +349,21 @@ def test_a_refusal_names_its_gate_between_the_reason_and_the_way_on(capsys: pyte
     assert json.loads(capsys.readouterr().err)["gate"] == "gate:spec.md"
 
 
-def test_a_conflict_shows_what_was_missed(
+def test_a_conflict_shows_what_was_missed_beyond_what_its_message_names(
     recorded: Program, shop: Repository, capsys: pytest.CaptureFixture[str]
 ) -> None:
     del recorded
     with SqliteEventStore(store_of(shop)) as store:
-        missed = tuple(store.read("workPackage-002-pay/WP01"))
+        missed = tuple(store.read("workPackage-002-pay/WP01")) * 4
     stream = "workPackage-002-pay/WP01"
     conflict = VersionConflict("it is further", stream=stream, expected=-1, actual=0, missed=missed, hint="again")
 
     assert fail_with(conflict) == 1
     said = capsys.readouterr().err.splitlines()
     assert said[:2] == ["error: it is further", "  what came in between:"]
-    assert "WP01 planned → in_progress" in said[2]
+    assert all("WP01 planned → in_progress" in line for line in said[2:6])
     assert said[-1] == "hint: again"
     assert fail_with(conflict, "--json") == 1
     told = json.loads(capsys.readouterr().err)
     assert (told["expected"], told["actual"], told["stream"]) == (-1, 0, stream)
-    assert [event["event_id"] for event in told["missed"]] == [missed[0].event_id]
+    assert [event["event_id"] for event in told["missed"]] == [missed[0].event_id] * 4

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from kitty_guardian.watch import lifecycle
+from spec_kitty_cli import words
 from support.recorded import record
 from support.repositories import Repository, work_package_text
 
@@ -431,15 +433,30 @@ def test_no_color_and_a_pipe_write_no_escape_codes(in_tasks: Program) -> None:
         assert "\x1b" not in outcome.out + outcome.err
 
 
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(-5, "now"), (59, "now"), (60, "1 min"), (7199, "119 min"), (7200, "2 h"), (172800, "2 days"), (8640000, "3 mon")],
+)
+def test_ages_are_short(seconds: int, said: str) -> None:
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+
+    assert words.age((now - timedelta(seconds=seconds)).isoformat(), now) == said
+
+
+@pytest.mark.parametrize("text", ["", None, "yesterday", "2026-03-01T10:00:00"])
+def test_what_is_no_time_has_no_age(text: str | None) -> None:
+    assert words.age(text, datetime(2026, 3, 1, tzinfo=UTC)) == ""
+
+
 # Completion
 
 
 def test_work_packages_lanes_and_features_are_completed(in_tasks: Program) -> None:
-    def completed(*words: str) -> list[str]:
+    def completed(*typed: str) -> list[str]:
         in_tasks.environment |= {
             "_SPEC_KITTY_COMPLETE": "bash_complete",
-            "COMP_WORDS": " ".join(["spec-kitty", *words]),
-            "COMP_CWORD": str(len(words)),
+            "COMP_WORDS": " ".join(["spec-kitty", *typed]),
+            "COMP_CWORD": str(len(typed)),
         }
         return [line.rpartition(",")[2] for line in in_tasks().out.splitlines() if line]
 

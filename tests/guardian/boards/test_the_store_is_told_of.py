@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 from pathlib import Path
@@ -9,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kitty_guardian.boards.recorded import exported, head_of, recent, verified
-from kitty_guardian.errors import NotARepositoryError, UnknownFeatureError
+from kitty_guardian.boards.recorded import export_to, exported, head_of, recent, verified
+from kitty_guardian.errors import InvalidValueError, NotARepositoryError, UnknownFeatureError
 from kitty_guardian.events.minting import new_event
 from kitty_guardian.events.sqlite import SqliteEventStore
 from kitty_guardian.model.events import EventType, Source, audit_stream
@@ -111,6 +112,21 @@ def test_the_export_ends_with_the_head_that_the_store_has(shop: Repository) -> N
 
     assert [event["position"] for event in events] == list(range(1, RECORDED + 1))
     assert (last["position"], last["hash"]) == head_of(shop.path) == (RECORDED, events[-1]["hash"])
+
+
+def test_an_export_follows_a_link_and_replaces_nothing_but_files(shop: Repository, tmp_path: Path) -> None:
+    target, link, pipe = tmp_path / "events.jsonl", tmp_path / "link", tmp_path / "pipe"
+    link.symlink_to(target)
+    os.mkfifo(pipe)
+
+    export_to(shop.path, link)
+
+    assert link.is_symlink()
+    assert len(target.read_text(encoding="utf-8").splitlines()) == RECORDED + 1
+    for place in (pipe, tmp_path, Path("/dev/null"), tmp_path / "none" / "events.jsonl"):
+        with pytest.raises(InvalidValueError):
+            export_to(shop.path, place)
+    assert pipe.is_fifo()
 
 
 def test_an_untouched_store_is_verified_up_to_its_head(shop: Repository) -> None:

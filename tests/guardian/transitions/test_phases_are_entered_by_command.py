@@ -254,3 +254,15 @@ def test_a_command_in_a_linked_work_tree_writes_where_the_feature_is_kept(flow: 
     assert (flow.folder / "plan.md").is_file()
     assert not (linked.path / "kitty-specs" / FEATURE / "plan.md").exists()
     assert flow.is_whole()
+
+
+def test_a_repository_without_a_commit_can_begin_and_has_to_commit_before_work(tmp_path: Path) -> None:
+    flow = Flow(Repository(tmp_path / "unborn"))
+    workflow.init(flow.root)
+    flow.reach("tasks")
+    flow.write("tasks/WP01.md", "---\nwork_package_id: WP01\ntitle: Dog\n---\n# WP01\n")
+    with pytest.raises(TransitionRefusedError) as refused:
+        workflow.implement(flow.root, "WP01", actor="ada")
+
+    assert refused.value.gate == "committed"
+    assert flow.is_whole()

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from kitty_guardian.model.events import Event
 
 _SHOWN = 10
+# How many the message of a conflict names itself.
+_NAMED = 3
 
 
 def word(code: str) -> str:
@@ -43,7 +45,7 @@ def lines(error: Exception) -> list[str]:
     gate, missed = getattr(error, "gate", None), _missed(error)
     if isinstance(gate, str):
         return [quiet(f"by {one_line(gate)}; nothing was changed")]
-    if not missed:
+    if len(missed) <= _NAMED:
         return []
     from spec_kitty_cli import eventwords
 

@@ -372,7 +372,7 @@ def test_what_was_approved_is_not_approved_again_by_done() -> None:
 def test_older_releases_approve_by_evidence_alone(fields: dict[str, Any]) -> None:
     where = standing("in_review")
     assert gate(move("in_review", "approved", source="git", **fields), where) == ""
-    assert gate(move("in_review", "approved", source="file", **fields), where) == "guard:review"
+    assert gate(move("in_review", "approved", source="file", **fields), where) == ""
     assert gate(move("in_review", "approved", **fields), where) == "guard:review"
 
 
@@ -383,7 +383,8 @@ def test_older_releases_send_back_by_reference_alone() -> None:
         gate(move("in_review", "planned", source="git", review_ref="feedback://1", actor=""), where) == "guard:review"
     )
     assert gate(move("in_review", "approved", source="git", review_ref="feedback://1"), where) == "guard:review"
-    assert gate(move("in_review", "planned", source="file", review_ref="feedback://1"), where) == "guard:review"
+    assert gate(move("in_review", "planned", source="file", review_ref="feedback://1"), where) == ""
+    assert gate(move("in_review", "planned", review_ref="feedback://1"), where) == "guard:review"
 
 
 @pytest.mark.parametrize(

@@ -250,7 +250,7 @@ class EventStoreSuite:
             float("nan"), float("inf"), -float("inf"), {1: 2}, {None: 1}, {"a": {("b",): 1}}, b"bytes", {1, 2},
             object(), datetime(2026, 1, 1, tzinfo=UTC), "\ud83d\udc08", {"\ud83d\udc08": 1}, "x" * TOO_LARGE, 10**5000,
         ],
-        ids=lambda value: f"{value!a:.30}" if not isinstance(value, int) else "a huge number",
+        ids=lambda value: type(value).__name__,  # what every process of a test run says alike
     )  # fmt: skip
     def test_what_json_cannot_carry_is_refused(self, store: EventStore, value: object) -> None:
         for event in (moved(evidence=value), moved(metadata={"source": "command", "facts": {"found": value}})):

@@ -290,7 +290,7 @@ def test_a_definition_that_is_no_text_is_damage(path: Path) -> None:
             SqliteEventStore(path, validators=(), read_only=read_only)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_bit_of_the_file_changes_unseen(path: Path, data: st.DataObject) -> None:
     copy = path.with_name("copy.db")

@@ -24,7 +24,7 @@ class Package:
 
     Attributes:
         id: Such as "WP01".
-        lane: Its lane; None where it cannot be read.
+        lane: Its lane; None where it has none yet (recorded) or it cannot be read (files).
         title: What its file calls it; empty without a file.
         path: Its file, relative to the work tree; empty without one.
         dependencies: The work packages that come first.

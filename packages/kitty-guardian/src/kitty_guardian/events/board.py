@@ -179,7 +179,7 @@ def _move(package: PackageStanding, event: Event) -> None:
     package.forced += payload.get("force") is True
     if package.lane is Lane.IN_PROGRESS and payload.get("from_lane") not in _HANDED_IN:
         package.implementer = package.actor  # whoever sends work back does not become its author
-    verdict = _verdict(payload)
+    verdict = _verdict(payload) or event.metadata.get("verdict")
     if verdict is not None:
         package.changes_requested = verdict in _ASKING
     if package.lane is Lane.FOR_REVIEW or package.lane.is_finished:

@@ -152,10 +152,10 @@ def _approval(move: Move) -> None:
 def _recorded(move: Move) -> Mapping[str, Any] | None:
     """What the review came to.
 
-    Releases before 3.2.6 asked for a result and did not write it down as such: a line of theirs that git brings has the
-    reviewer's evidence, or, when work goes back, its actor and where the findings are.
+    Releases before 3.2.6 asked for a result and did not write it down as such: a line of theirs has the reviewer's
+    evidence, or, when work goes back, its actor and where the findings are.
     """
-    if move.asked.source is not Source.GIT or move.asked.payload.get("review_result") is not None:
+    if move.asked.source is Source.COMMAND or move.asked.payload.get("review_result") is not None:
         return move.result
     if move.asked.payload.get("evidence") is not None:
         return move.review

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from kitty_guardian.events.board import Board, FeatureStanding
+from kitty_guardian.events.history import History
 from kitty_guardian.model.events import Category, Event, Source, category_of, subject_of
 
 if TYPE_CHECKING:
@@ -22,11 +23,27 @@ class Bench:
     """
 
     def __init__(self, validators: Sequence[Validator] | None) -> None:
+        self._is_law = validators is None
         self._validators = None if validators is None else tuple(validators)
 
     def has_to_judge(self, stream: str, metadata: Iterable[Mapping[str, Any]]) -> bool:
         """Whether one of the events of a stream with this metadata has to pass a validator."""
         return any(is_judged(stream, about) for about in metadata) and bool(self._law())
+
+    def check_history(self, events: Iterable[Event], history: History | None = None) -> None:
+        """Hold what calls itself history to the one rule it has; a part of the law, and of nothing else.
+
+        Args:
+            events: At their places, in order; without a `history`, all of one commit.
+            history: Follows events over several calls.
+
+        Raises:
+            TransitionRefusedError: One of them does not come first.
+        """
+        if self._is_law:
+            history = history or History()
+            for event in events:
+                history.check(event)
 
     def judge(self, events: Sequence[Event], board: Board) -> None:
         """Ask every validator about every event.

@@ -75,7 +75,12 @@ class Queries:
                 ) from error
             if len(rows) < size:
                 return
-            start = int(rows[-1][counted]) + 1
+            following = int(rows[-1][counted]) + 1
+            if following <= start:
+                raise EventStoreError(
+                    f"the event store `{self._path}` gives its events out of order", hint="spec-kitty events verify"
+                )
+            start = following
             left = None if left is None else left - size
 
     def places(self, ids: Sequence[str]) -> Iterator[tuple[str, str, int, int]]:

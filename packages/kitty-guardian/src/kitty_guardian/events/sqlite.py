@@ -100,6 +100,7 @@ class SqliteEventStore:
         try:
             with self._database.transaction() as connection:
                 stored, rows = self._place(admitted)
+                self._bench.check_history(stored)
                 if judged:
                     self._bench.judge(stored, self.board())
                 connection.executemany(INSERT, rows)

@@ -11,6 +11,7 @@ from kitty_guardian.errors import EventStoreError, InvalidEventError, Transition
 from kitty_guardian.events.admission import admit
 from kitty_guardian.events.board import Board
 from kitty_guardian.events.chain import START
+from kitty_guardian.events.history import History
 from kitty_guardian.events.judging import Bench
 from kitty_guardian.events.rows import Row, UnreadableRow, event_of, hash_of
 from kitty_guardian.events.store import Write
@@ -150,6 +151,7 @@ class _Walk:
         self._versions: dict[str, int] = {}
         self._ids: dict[str, int] = {}
         self._knows_previous = True
+        self._history = History()
 
     def take(self, row: Row | UnreadableRow) -> Iterator[Break]:
         """One more row; gives what is wrong with it, at most one break for it and one for a gap before it."""
@@ -217,10 +219,11 @@ class _Walk:
         if self._board is None:
             return None  # nothing can be said about the law after what is broken before
         problem = None
-        if self._bench.has_to_judge(event.stream, (event.metadata,)):
-            try:
+        try:
+            self._bench.check_history((event,), self._history)
+            if self._bench.has_to_judge(event.stream, (event.metadata,)):
                 self._bench.judge((event,), self._board)
-            except TransitionRefusedError as error:
-                problem = f"illegal: {error.message}"
+        except TransitionRefusedError as error:
+            problem = f"illegal: {error.message}"
         self._board.apply(event)
         return problem

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -241,6 +242,7 @@ def moved(
     return new_event(
         EventType.WP_STATUS_CHANGED,
         payload,
+        at=_after(subject.package.at),
         metadata={
             "source": str(Source.COMMAND), "feature": ground.feature, "actor": ground.actor, "facts": facts,
             "fields": fields,
@@ -252,6 +254,12 @@ def _mode(subject: Subject, to_lane: Lane) -> str:
     """Upstream's word for where it is done: in a work tree of its own, as every plan begins, or in the main one."""
     beside = to_lane is Lane.PLANNED or subject.workspace.root != subject.ground.home.root
     return "worktree" if beside else "direct_repo"
+
+
+def _after(last: str) -> datetime:
+    """Now, or if that is not after the last move (a clock jumped) a moment after it: readers of the log sort by time."""
+    now = datetime.now(UTC)
+    return max(now, datetime.fromisoformat(last) + timedelta(microseconds=1)) if last else now
 
 
 def _facts(subject: Subject, guards: frozenset[Guard], to_lane: Lane) -> dict[str, Any]:

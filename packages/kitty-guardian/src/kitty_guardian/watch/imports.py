@@ -76,7 +76,10 @@ class Imports:
             return
         for _ in range(_TRIES):
             unknown = lines.unknown(log, self._standings.board.feature(feature))
-            judged = judge(feature, unknown, self._standings.board, source=Source.GIT, facts_of=_no_facts)
+            judged = judge(
+                feature, unknown, self._standings.board, source=Source.GIT, facts_of=_no_facts,
+                is_taken=self._standings.store.has,
+            )  # fmt: skip
             try:
                 if judged.writes:
                     self._standings.commit(judged.writes)

@@ -106,6 +106,7 @@ class Requests:
             self._standings.board,
             source=Source.FILE,
             facts_of=lambda subject: self._facts(feature, subject),
+            is_taken=self._standings.store.has,
         )
         if judged.refused:
             self._block(feature, judged.refused[0].gate, judged.refused[0].reason)
