@@ -257,7 +257,7 @@ def _mode(subject: Subject, to_lane: Lane) -> str:
 
 
 def _after(last: str) -> datetime:
-    """Now, or if that is not after the last move (a clock jumped) a moment after it: readers of the log sort by time."""
+    """Now, or if a clock jumped a moment after the last move: readers of the log sort by time."""
     now = datetime.now(UTC)
     return max(now, datetime.fromisoformat(last) + timedelta(microseconds=1)) if last else now
 
