@@ -198,6 +198,7 @@ def test_what_was_begun_in_the_main_work_tree_since_is_known_in_every_other(shop
 def test_where_every_feature_is_finished_nothing_is_shown(tmp_path: Path) -> None:
     repository = Repository(tmp_path / "shop")
     repository.feature("001-cart", "finished")
+    repository.feature("002-till", "finished")
     repository.commit()
     record(repository)
 

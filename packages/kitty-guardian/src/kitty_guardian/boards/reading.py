@@ -112,6 +112,8 @@ class _Reading:
         unfinished = [name for name in self._names if not self._outline(name).finished]
         if len(unfinished) == 1:
             return self._found((look(unfinished[0]),), "it is the only unfinished one")
+        if len(self._names) == 1:
+            return self._found((look(self._names[0]),), "it is the only one")
         why = "this work tree is bound to no feature" if unfinished else "no feature is active"
         return attrs.evolve(self._found(map(look, unfinished), why), is_bound=not unfinished)
 
@@ -194,8 +196,11 @@ def _one(name: str, found: Boards) -> tuple[FeatureBoard, Package]:
     if having:
         several = ", ".join(board.feature for board, _ in having)
         raise UnknownWorkPackageError(f"{wanted} is one of several: {several} have it", hint="name one with --feature")
+    if not found.features:
+        hint = f"spec-kitty wp show {wanted} --feature F"
+        raise UnknownWorkPackageError(f"it cannot be told whose {wanted} is meant: {found.binding}", hint=hint)
     there = ", ".join(package.id for board in found.features for package in board.packages)
-    features = ", ".join(board.feature for board in found.features) or found.binding
+    features = ", ".join(board.feature for board in found.features)
     raise UnknownWorkPackageError(
         f"there is no work package {name!r} in {features} (it holds {there or 'none'})", hint="spec-kitty wp list"
     )

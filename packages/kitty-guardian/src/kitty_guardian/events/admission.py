@@ -61,7 +61,7 @@ def admit(write: Write) -> tuple[Admitted, ...]:
     checks = CHECKS[category]
     for event in write.events:
         _check_event(write.stream, checks, event)
-    return tuple(_admitted(write.stream, checks, write.events))
+    return tuple(_admitted(write.stream, checks, write.events, has_sources=category != Category.AUDIT))
 
 
 def check_stream(stream: str) -> str:
@@ -106,16 +106,18 @@ def _check_event(stream: str, checks: Mapping[str, Check], event: object) -> Non
             raise InvalidEventError(f"the {what} of `{event_id}` is not JSON: a {type(value).__name__} is no object")
 
 
-def _admitted(stream: str, checks: Mapping[str, Check], events: Sequence[Event]) -> Iterator[Admitted]:
+def _admitted(
+    stream: str, checks: Mapping[str, Check], events: Sequence[Event], *, has_sources: bool
+) -> Iterator[Admitted]:
     payloads, given = kept(
         [dict(event.payload) for event in events], lambda i: f"the payload of `{events[i].event_id}`"
     )
     metadata, about = kept(
         [dict(event.metadata) for event in events], lambda i: f"the metadata of `{events[i].event_id}`"
     )
-    has_sources = category_of(stream) != Category.AUDIT
     for event, payload, values, more, facts in zip(events, payloads, given, metadata, about, strict=True):
         event_id, event_type = str(event.event_id), str(event.event_type)
+        at = event.at
         if len(payload) + len(more) > MAX_BYTES:
             raise InvalidEventError(
                 f"the event `{event_id}` takes {len(payload) + len(more)} bytes; an event holds at most {MAX_BYTES}"
@@ -128,5 +130,4 @@ def _admitted(stream: str, checks: Mapping[str, Check], events: Sequence[Event])
             problem = "has no `source`"
         if problem is not None:
             raise InvalidEventError(f"the metadata of `{event_id}` ({event_type} in `{stream}`) {problem}")
-        said = (event_id, event_type, event.at.isoformat(), payload, more)
-        yield Admitted(event_id, event_type, event.at, values, facts, said)
+        yield Admitted(event_id, event_type, at, values, facts, (event_id, event_type, at.isoformat(), payload, more))

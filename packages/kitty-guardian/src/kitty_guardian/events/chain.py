@@ -23,7 +23,7 @@ MAX_DEPTH: Final = 64
 """How deep lists and objects may lie in each other; every reader's stack holds that."""
 
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=True, allow_nan=False, sort_keys=True, separators=(",", ":"))
-_text: Final = _ENCODER.encode  # of a text: the one thing it does at once
+_text: Final = json.encoder.encode_basestring_ascii  # what the encoder does with a text, without its detours
 _decode: Final = json.JSONDecoder().decode
 
 
@@ -87,7 +87,17 @@ def kept(values: Sequence[Mapping[str, Any]], names: Callable[[int], str]) -> tu
     Raises:
         InvalidEventError: One is none, is too large or too deep, or would not come back as it is.
     """
-    texts = [_kept(value, names, index) for index, value in enumerate(values)]
+    texts: list[str] = []
+    for index, value in enumerate(values):
+        try:
+            text = _encode(value)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise _not_json(error, names(index)) from error
+        if text.count("{") + text.count("[") > MAX_DEPTH:
+            _check_depth(value, names(index))
+        if len(text) > MAX_BYTES:
+            raise InvalidEventError(f"{names(index)} takes {len(text)} bytes; an event holds at most {MAX_BYTES}")
+        texts.append(text)
     back = _decode(f"[{','.join(texts)}]")  # at once: names of fields are read, and kept, once
     if back != values:
         for index, value in enumerate(values):
@@ -95,20 +105,10 @@ def kept(values: Sequence[Mapping[str, Any]], names: Callable[[int], str]) -> tu
     return texts, back
 
 
-def _kept(value: object, names: Callable[[int], str], index: int) -> str:
-    try:
-        text = _encode(value)
-        if text.count("{") + text.count("[") > MAX_DEPTH:
-            _check_depth(value, names(index))
-    except RecursionError:
-        raise InvalidEventError(
-            f"{names(index)} is nested more than {MAX_DEPTH} levels deep, or holds itself"
-        ) from None
-    except (TypeError, ValueError) as error:
-        raise InvalidEventError(f"{names(index)} is not JSON: {error}") from error
-    if len(text) > MAX_BYTES:
-        raise InvalidEventError(f"{names(index)} takes {len(text)} bytes; an event holds at most {MAX_BYTES}")
-    return text
+def _not_json(error: Exception, what: str) -> InvalidEventError:
+    if isinstance(error, RecursionError):
+        return InvalidEventError(f"{what} is nested more than {MAX_DEPTH} levels deep, or holds itself")
+    return InvalidEventError(f"{what} is not JSON: {error}")
 
 
 def _check_depth(value: object, what: str) -> None:

@@ -101,7 +101,7 @@ def schema_of(event_type: EventType) -> dict[str, Any]:
 
 def check_of(schema: Schema) -> Check:
     """A function that gives what is wrong with a value, in words that continue its name, or None."""
-    checks = [make(schema[word]) for word, make in _WORDS.items() if word in schema]
+    checks = [make(schema[word]) for word, make in _WORDS.items() if word in schema and schema[word] != []]
     if "properties" in schema or "additionalProperties" in schema:
         checks.append(_with_fields(schema.get("properties", {}), schema.get("additionalProperties")))
     return checks[0] if len(checks) == 1 else _every(tuple(checks))
@@ -140,9 +140,10 @@ def _of_type(named: str | list[str]) -> Check:
 
 def _among(values: list[str | None]) -> Check:
     problem = f"is none of {', '.join('null' if value is None else value for value in values)}"
+    known = frozenset(values)
 
     def check(value: object) -> str | None:
-        return None if (value is None or isinstance(value, str)) and value in values else problem
+        return None if (value is None or isinstance(value, str)) and value in known else problem
 
     return check
 
@@ -183,19 +184,35 @@ def _having(names: list[str]) -> Check:
 
 
 def _with_fields(properties: Mapping[str, Schema], additional: Schema | None) -> Check:
-    known = {name: check_of(schema) for name, schema in properties.items()}
+    known = [(name, _fitting(schema), check_of(schema)) for name, schema in properties.items()]
     others = None if additional is None else check_of(additional)
 
     def check(value: object) -> str | None:
         if isinstance(value, dict):
-            for name, found in value.items():
-                judge = known.get(name, others)
-                problem = None if judge is None else judge(found)
-                if problem is not None:
-                    return f"has a `{name}` that {problem}"
+            for name, types, judge in known:
+                if name in value and type(found := value[name]) not in types:
+                    problem = judge(found)
+                    if problem is not None:
+                        return f"has a `{name}` that {problem}"
+            return None if others is None else check_others(value, others)
+        return None
+
+    def check_others(value: dict[str, object], judge: Check) -> str | None:
+        for name, found in value.items():
+            problem = None if name in properties else judge(found)
+            if problem is not None:
+                return f"has a `{name}` that {problem}"
         return None
 
     return check
+
+
+def _fitting(schema: Schema) -> frozenset[type]:
+    """Types whose every value keeps to a schema: what is of one of them need not be asked about."""
+    if set(schema) != {"type"}:
+        return frozenset()
+    words = [schema["type"]] if isinstance(schema["type"], str) else schema["type"]
+    return frozenset(kind for word in words for kind in _TYPES[word])
 
 
 def _of_items(schema: Schema) -> Check:

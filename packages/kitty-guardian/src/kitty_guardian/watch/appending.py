@@ -63,6 +63,10 @@ class AppendFile:
         os.dup2(fresh, self.fd, inheritable=False)
         os.close(fresh)
 
+    def held(self) -> bytes:
+        """Everything in the file that is held open, also where its name is gone."""
+        return os.pread(self.fd, os.fstat(self.fd).st_size, 0)
+
     def close(self) -> None:
         """Let go of the file."""
         os.close(self.fd)

@@ -44,6 +44,7 @@ _DEEPEST_CALL = 10_000  # os.walk before 3.12 calls itself for each of the 2 000
 _SUPERVISE_SECONDS = 1.0
 _RETRY_SECONDS = 1.0
 _FAULT_SECONDS = 30.0
+_LOOKS_GONE = 2  # seconds: git takes a work tree away file by file
 
 
 class Daemon:
@@ -77,6 +78,7 @@ class Daemon:
         self._fault: tuple[float, str] | None = None
         self._next_scan = 0.0
         self._scan_seconds = 0.0
+        self._looks_gone = 0
 
     def begin(self) -> dict[str, Any]:
         """Watch, then make the tree legal; gives the report for whoever started this process."""
@@ -258,6 +260,12 @@ class Daemon:
         """Threads that ended without being asked are started anew, and everything is compared."""
         if self._fault is not None and time.monotonic() - self._fault[0] > _FAULT_SECONDS:
             self._fault = None
+        if self._session.upkeep.is_gone():
+            self._looks_gone += 1
+            if self._looks_gone >= _LOOKS_GONE:
+                self._stopping = "its work tree was removed"
+            return
+        self._looks_gone = 0
         self._safely(self._session.upkeep.keep_in_place)
         self._safely(self._keep_reachable)
         if not self._watching.is_alive():

@@ -6,6 +6,7 @@ first, a line with one `write(2)`, and comes into the store from there; a line t
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import threading
@@ -61,6 +62,15 @@ class Intake:
             return False
         self.trouble = None
         return True
+
+    def take_from(self, lines: bytes) -> None:
+        """Take in lines whose file is gone.
+
+        Args:
+            lines: The whole of it.
+        """
+        with contextlib.suppress(EventStoreError, OSError), SqliteEventStore(self._database) as store:
+            self._append(store, lines.split(b"\n"))
 
     def _take(self, store: SqliteEventStore) -> None:
         try:

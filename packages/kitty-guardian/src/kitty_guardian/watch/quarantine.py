@@ -118,6 +118,9 @@ class Quarantine:
 
     def write_anew(self) -> None:
         """Make the directory again: somebody removed or exchanged it; what it held is gone with it."""
+        git_dir = self.directory.parents[2]
+        if not git_dir.exists():  # that is git's to make: the work tree is being removed
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), os.fspath(git_dir))
         if self.directory.is_symlink() or self.directory.is_file():
             self.directory.unlink()
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -5,9 +5,11 @@ The session belongs to one thread. It reads the phase from HEAD once, holds the 
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import json
 import os
+import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -496,9 +498,13 @@ class Session:
         self._ignore.close()
         self._reserve.close()
         self.quarantine.close()
-        self.intake.take()
+        if self.audit.path.exists():
+            self.intake.take()
+        elif self.worktree.common_dir.exists():  # the work tree was removed with everything of its own
+            self.intake.take_from(self.audit.held())
         self.standings.follow()
-        self.standings.drop_anchor()
+        with contextlib.suppress(sqlite3.Error):  # the record is gone with its work tree
+            self.standings.drop_anchor()
         self.standings.close()
         self.audit.close()
         self.record.close()

@@ -111,6 +111,10 @@ class Upkeep:
         """Whether the work tree is where it was and has its git directory; that is git's to make, never ours."""
         return (self._worktree.git_dir / "HEAD").exists() and self.is_at_its_place()
 
+    def is_gone(self) -> bool:
+        """Whether both the work tree and its git directory are no more: `git worktree remove`, say."""
+        return not self._worktree.root.exists() and not (self._worktree.git_dir / "HEAD").exists()
+
     def is_at_its_place(self) -> bool:
         """Whether the tree that is held open is the one that stands in the work tree's place."""
         try:
