@@ -12,6 +12,7 @@ import pytest
 from kitty_guardian.events.sqlite import SqliteEventStore
 from kitty_guardian.model.lanes import Lane
 from kitty_guardian.model.phases import Phase
+from kitty_guardian.project.pins import effective_phase
 from kitty_guardian.project.repository import find_worktree
 from kitty_guardian.transitions.performing import perform
 from kitty_guardian.transitions.requests import Command, TransitionRequest
@@ -331,3 +332,29 @@ def test_two_work_trees_are_held_to_the_lanes_of_their_own_work_packages(tmp_pat
         assert (one.phase_of(FEATURE), two.phase_of(FEATURE)) == (Phase.IMPLEMENT, Phase.TASKS)
         assert (first.path / "src/app.py").read_text() == "print('work')\n"
         assert (second.path / "src/app.py").read_text() == "print('legal')\n"
+
+
+def test_the_store_answers_for_the_phase_that_is_enforced_in_each_work_tree(tmp_path: Path) -> None:
+    repository = project(tmp_path / "work", "plan")
+    repository.feature(FEATURE, "tasks", work_packages=("WP01", "WP02"), log=True)
+    repository.commit("tasks are written")
+    second = repository.worktree(repository.path / f".worktrees/{FEATURE}-WP02", f"{FEATURE}-WP02")
+    with session(repository), session(second, request=StartRequest()):
+        do(repository, Command.IMPLEMENT, work_package="WP01", workspace=str(repository.path))
+    here, there = find_worktree(repository.path), find_worktree(second.path)
+    with SqliteEventStore(Path(here.state.events), read_only=True) as store:
+        assert effective_phase(store, FEATURE, here) is Phase.IMPLEMENT
+        assert effective_phase(store, FEATURE, there) is Phase.TASKS
+        assert effective_phase(store, "999-nothing", here) is Phase.RESEARCH
+
+
+def test_an_exception_goes_into_the_log_with_the_next_command(logged: Repository) -> None:
+    with session(logged) as opened:
+        opened.answer({"verb": "grant", "path": "src/app.py", "seconds": 60, "reason": "a hotfix", "actor": "ada"})
+        begin_work(logged)
+        opened.guard.scan()
+
+        lines = [json.loads(line) for line in (logged.path / LOG).read_text().splitlines()]
+        (told,) = [line["payload"] for line in lines if line.get("event_type") == "ExceptionGranted"]
+        assert (told["kind"], told["path"], told["reason"]) == ("allow", "src/app.py", "a hotfix")
+        assert violations(opened) == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
@@ -20,6 +20,7 @@ from kitty_guardian.events.rows import Row, UnreadableRow, placed
 from kitty_guardian.events.store import Write
 from kitty_guardian.events.tables import INSERT
 from kitty_guardian.model.events import Event
+from kitty_guardian.model.phases import Phase
 
 if TYPE_CHECKING:
     from kitty_guardian.events.validators import Validator
@@ -191,6 +192,10 @@ class SqliteEventStore:
                 self._fold(board, self._queries.all(board.position, None))
         self._board = board
         return board
+
+    def phase_of(self, feature: str, scope: Collection[str] = ()) -> Phase | None:
+        """The phase of a feature that is enforced, or None where nothing was recorded of it (`PhaseStore`)."""
+        return self.board().phase_of(feature, scope)
 
     def refresh(self) -> None:
         """Fold what other writers appended since."""

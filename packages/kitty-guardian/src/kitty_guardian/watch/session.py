@@ -21,14 +21,17 @@ import attrs
 from kitty_guardian.commits.changes import Change as HeadChange
 from kitty_guardian.errors import (
     EventStoreError,
+    GuardianError,
     InvalidValueError,
     NothingProtectedError,
     PolicyError,
     UnattestedHeadError,
 )
 from kitty_guardian.events.importing import adopt
+from kitty_guardian.events.minting import new_event
 from kitty_guardian.events.phases import as_recorded
-from kitty_guardian.model.events import EventType, audit_stream
+from kitty_guardian.events.store import Write
+from kitty_guardian.model.events import EventType, Source, audit_stream, feature_stream
 from kitty_guardian.model.phases import Phase
 from kitty_guardian.model.reports import PhaseReport
 from kitty_guardian.project.handles import Handles
@@ -428,19 +431,29 @@ class Session:
         check_grant(seconds, reason)
         until = datetime.now(UTC) + timedelta(seconds=seconds)
         grant = Grant(str(request["path"]), until, reason, str(request["actor"]))
-        self.audit.append(EventType.EXCEPTION, grant.payload())
+        self._except(grant.payload())
         self.grants = (*self.grants, grant)
         self._resituate()
         return {"path": grant.path, "until": until.isoformat()}
+
+    def _except(self, payload: Mapping[str, str]) -> None:
+        """Record an exception; with the features it is made for, it goes into their logs at the next command."""
+        self.audit.append(EventType.EXCEPTION, payload)
+        for name in self.adoption.bound:
+            metadata = {"source": str(Source.COMMAND), "feature": name, "actor": payload["actor"]}
+            event = new_event(EventType.EXCEPTION, payload, metadata=metadata)
+            standing = self.standings.board.feature(name)
+            if standing.entered is not None:
+                with contextlib.suppress(GuardianError):  # where the store cannot be written, the trail has it
+                    self.standings.commit([Write(feature_stream(name), [event], standing.version)])
 
     def _replace_policy(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         text = str(request["text"])
         policy = parse_policy(text)
         check_reason(str(request["reason"]))
         data = text.encode()
-        self.audit.append(
-            EventType.EXCEPTION,
-            {"kind": "policy", "path": POLICY_PATH, "reason": request["reason"], "actor": request["actor"]},
+        self._except(
+            {"kind": "policy", "path": POLICY_PATH, "reason": str(request["reason"]), "actor": str(request["actor"])}
         )
         self.guard.sanction(POLICY_PATH, data)
         self.policy, self.policy_text, self._policy_problem = policy, text, None
