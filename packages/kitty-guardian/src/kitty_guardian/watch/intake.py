@@ -25,6 +25,7 @@ from kitty_guardian.watch.rescue import rescue_lock
 _BATCH = 500
 _CHUNK = 1 << 20
 _RETRY_SECONDS = 1.0
+_GATHERING_SECONDS = 0.2
 _LOCK_SECONDS = 1.0
 _KNOWN = frozenset(EventType)
 
@@ -123,7 +124,7 @@ class IntakeThread(threading.Thread):
         super().__init__(name="intake", daemon=True)
         self._intake = intake
         self._wake = threading.Event()
-        self._ending = False
+        self._end = threading.Event()
 
     def tell(self) -> None:
         """There is something."""
@@ -131,15 +132,16 @@ class IntakeThread(threading.Thread):
 
     def run(self) -> None:
         """Work until ended."""
-        while not self._ending:
+        while not self._end.is_set():
             self._wake.wait()
+            self._end.wait(_GATHERING_SECONDS)  # a burst of reverts is one append, after it
             self._wake.clear()
-            while not self._intake.take() and not self._ending:
-                self._wake.wait(_RETRY_SECONDS)
+            while not self._intake.take() and not self._end.is_set():
+                self._end.wait(_RETRY_SECONDS)
 
     def finish(self) -> None:
         """Take in what is left, and end."""
-        self._ending = True
+        self._end.set()
         self._wake.set()
         self.join(timeout=10.0)
 
