@@ -46,7 +46,7 @@ def test_the_demo_holds_every_claim_and_leaves_nothing(spec_kitty: Program, temp
     assert re.search(r"✓ gone after \d+\.\d ms, folders and all", outcome.out)
     assert re.search(r"✓ back after \d+\.\d ms, byte for byte", outcome.out)
     assert "✗" not in outcome.out
-    assert "All 11 claims held" in outcome.out
+    assert "All 17 claims held" in outcome.out
     assert list(temporary.iterdir()) == []
     assert processes_in(temporary) == []
     assert list(spec_kitty.home.iterdir()) == []

@@ -77,6 +77,16 @@ def test_a_line_that_was_appended_by_hand_is_undone_and_told(logged: Repository)
         assert (told["path"], told["action"]) == (LOG, "restored")
 
 
+def test_a_log_that_nobody_recorded_a_line_of_is_taken_away_also_while_it_is_empty(tmp_path: Path) -> None:
+    repository = project(tmp_path / "work", "plan")
+    with session(repository) as opened:
+        for content in ("", "\n", transition("WP01", "in_progress") + "\n"):
+            repository.write(LOG, content)
+            opened.guard.scan()
+
+            assert not (repository.path / LOG).exists()
+
+
 def test_a_line_that_was_appended_by_hand_opens_no_source_in_the_same_breath(logged: Repository) -> None:
     with session(logged) as opened:
         before = snapshot(logged.path / "src")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from kitty_guardian.errors import InvalidEventError
-from kitty_guardian.events.chain import MAX_BYTES, kept
-from kitty_guardian.events.schemas import CHECK_METADATA, CHECKS, Check
+from kitty_guardian.events.chain import MAX_BYTES, kept, text_of
+from kitty_guardian.events.schemas import CHECK_METADATA, CHECKS
 from kitty_guardian.events.store import Write
 from kitty_guardian.model.events import Category, Event, EventType, category_of, subject_of
 
@@ -19,6 +19,9 @@ _MOST_IN_AN_ID: Final = 200
 _UNFIT: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _TYPES: Final = frozenset(EventType)
 _CATEGORIES: Final = frozenset(Category)
+
+
+Said = tuple[str, str, str, str, str]
 
 
 class Admitted(NamedTuple):
@@ -38,7 +41,7 @@ class Admitted(NamedTuple):
     at: datetime
     payload: dict[str, Any]
     metadata: dict[str, Any]
-    said: tuple[str, str, str, str, str]
+    said: Said
 
 
 def admit(write: Write) -> tuple[Admitted, ...]:
@@ -58,10 +61,20 @@ def admit(write: Write) -> tuple[Admitted, ...]:
         raise InvalidEventError(f"an expected version is -1 or a version, not {expected!r}")
     if not write.events:
         raise InvalidEventError(f"there is no event to append to `{write.stream}`")
-    checks = CHECKS[category]
-    for event in write.events:
-        _check_event(write.stream, checks, event)
-    return tuple(_admitted(write.stream, checks, write.events, has_sources=category != Category.AUDIT))
+    return _Admission(write.stream, category).admitted(write.events)
+
+
+def readmit(event: Event) -> Said:
+    """The texts that a stored event has to be kept as, if it can be kept at all.
+
+    Raises:
+        InvalidEventError: No store would have taken it.
+    """
+    admission = _Admission(event.stream, check_stream(event.stream))
+    admission.check_event(event)
+    texts = (_text_in(event, 0), _text_in(event, 1))
+    admission.check_values(event, event.payload, event.metadata, texts)
+    return (event.event_id, event.event_type, event.at.isoformat(), *texts)
 
 
 def check_stream(stream: str) -> str:
@@ -89,45 +102,71 @@ def check_stream(stream: str) -> str:
     return category
 
 
-def _check_event(stream: str, checks: Mapping[str, Check], event: object) -> None:
-    if not isinstance(event, Event):
-        raise InvalidEventError(f"a {type(event).__name__} is no event")
-    event_id: object = event.event_id
-    if not isinstance(event_id, str) or not 0 < len(event_id) <= _MOST_IN_AN_ID or _UNFIT.search(event_id) is not None:
-        raise InvalidEventError(f"{event_id!a:.80} is no id of an event")
-    if event.event_type not in checks:
-        if event.event_type not in _TYPES:
-            raise InvalidEventError(f"the event `{event_id}` is of an unknown type: {event.event_type!a:.80}")
-        raise InvalidEventError(f"the event `{event_id}` is a {event.event_type}, which `{stream}` does not hold")
-    if event.at.utcoffset() is None:
-        raise InvalidEventError(f"the event `{event_id}` happened at {event.at}, which says no offset from UTC")
-    for what, value in (("payload", event.payload), ("metadata", event.metadata)):
-        if type(value) is not dict and not isinstance(value, Mapping):
-            raise InvalidEventError(f"the {what} of `{event_id}` is not JSON: a {type(value).__name__} is no object")
+class _Admission:
+    """The checks of one stream's events."""
 
+    def __init__(self, stream: str, category: str) -> None:
+        self._stream = stream
+        self._checks = CHECKS[category]
+        self._has_sources = category != Category.AUDIT
 
-def _admitted(
-    stream: str, checks: Mapping[str, Check], events: Sequence[Event], *, has_sources: bool
-) -> Iterator[Admitted]:
-    payloads, given = kept(
-        [dict(event.payload) for event in events], lambda i: f"the payload of `{events[i].event_id}`"
-    )
-    metadata, about = kept(
-        [dict(event.metadata) for event in events], lambda i: f"the metadata of `{events[i].event_id}`"
-    )
-    for event, payload, values, more, facts in zip(events, payloads, given, metadata, about, strict=True):
-        event_id, event_type = str(event.event_id), str(event.event_type)
-        at = event.at
-        if len(payload) + len(more) > MAX_BYTES:
+    def admitted(self, events: Sequence[Event]) -> tuple[Admitted, ...]:
+        values: list[dict[str, Any]] = []
+        for event in events:
+            self.check_event(event)
+            values += dict(event.payload), dict(event.metadata)
+        texts, back = kept(values, lambda index: _name_of(events[index // 2], index))
+        found: list[Admitted] = []
+        pairs = zip(texts[::2], texts[1::2], strict=True)
+        for event, payload, metadata, said in zip(events, back[::2], back[1::2], pairs, strict=True):
+            self.check_values(event, payload, metadata, said)
+            event_id, event_type, at = str(event.event_id), str(event.event_type), event.at
+            words = (event_id, event_type, at.isoformat(), *said)
+            found.append(Admitted(event_id, event_type, at, payload, metadata, words))
+        return tuple(found)
+
+    def check_event(self, event: object) -> None:
+        """That it is an event for this stream, whatever it says."""
+        if not isinstance(event, Event):
+            raise InvalidEventError(f"a {type(event).__name__} is no event")
+        name: object = event.event_id
+        if not isinstance(name, str) or not 0 < len(name) <= _MOST_IN_AN_ID or _UNFIT.search(name) is not None:
+            raise InvalidEventError(f"{name!a:.80} is no id of an event")
+        if event.event_type not in self._checks:
+            if event.event_type not in _TYPES:
+                raise InvalidEventError(f"the event `{name}` is of an unknown type: {event.event_type!a:.80}")
+            raise InvalidEventError(f"the event `{name}` is a {event.event_type}, which `{self._stream}` does not hold")
+        if event.at.utcoffset() is None:
+            raise InvalidEventError(f"the event `{name}` happened at {event.at}, which says no offset from UTC")
+        for what, value in (("payload", event.payload), ("metadata", event.metadata)):
+            if type(value) is not dict and not isinstance(value, Mapping):
+                raise InvalidEventError(f"the {what} of `{name}` is not JSON: a {type(value).__name__} is no object")
+
+    def check_values(
+        self, event: Event, payload: Mapping[str, Any], metadata: Mapping[str, Any], texts: tuple[str, str]
+    ) -> None:
+        """That what it says is what its type says, and not too much."""
+        size = len(texts[0]) + len(texts[1])
+        if size > MAX_BYTES:
             raise InvalidEventError(
-                f"the event `{event_id}` takes {len(payload) + len(more)} bytes; an event holds at most {MAX_BYTES}"
+                f"the event `{event.event_id}` takes {size} bytes; an event holds at most {MAX_BYTES}"
             )
-        problem = checks[event_type](values)
+        problem = self._checks[event.event_type](payload)
         if problem is not None:
-            raise InvalidEventError(f"the payload of `{event_id}` ({event_type} in `{stream}`) {problem}")
-        problem = CHECK_METADATA(facts)
-        if problem is None and has_sources and "source" not in facts:
+            raise InvalidEventError(f"the payload of {self._shown(event)} {problem}")
+        problem = CHECK_METADATA(metadata)
+        if problem is None and self._has_sources and "source" not in metadata:
             problem = "has no `source`"
         if problem is not None:
-            raise InvalidEventError(f"the metadata of `{event_id}` ({event_type} in `{stream}`) {problem}")
-        yield Admitted(event_id, event_type, at, values, facts, (event_id, event_type, at.isoformat(), payload, more))
+            raise InvalidEventError(f"the metadata of {self._shown(event)} {problem}")
+
+    def _shown(self, event: Event) -> str:
+        return f"`{event.event_id}` ({event.event_type} in `{self._stream}`)"
+
+
+def _name_of(event: Event, index: int) -> str:
+    return f"the {'metadata' if index % 2 else 'payload'} of `{event.event_id}`"
+
+
+def _text_in(event: Event, index: int) -> str:
+    return text_of(event.metadata if index else event.payload, lambda index: _name_of(event, index), index)

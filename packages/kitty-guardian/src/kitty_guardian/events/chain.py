@@ -87,17 +87,7 @@ def kept(values: Sequence[Mapping[str, Any]], names: Callable[[int], str]) -> tu
     Raises:
         InvalidEventError: One is none, is too large or too deep, or would not come back as it is.
     """
-    texts: list[str] = []
-    for index, value in enumerate(values):
-        try:
-            text = _encode(value)
-        except (TypeError, ValueError, RecursionError) as error:
-            raise _not_json(error, names(index)) from error
-        if text.count("{") + text.count("[") > MAX_DEPTH:
-            _check_depth(value, names(index))
-        if len(text) > MAX_BYTES:
-            raise InvalidEventError(f"{names(index)} takes {len(text)} bytes; an event holds at most {MAX_BYTES}")
-        texts.append(text)
+    texts = [text_of(value, names, index) for index, value in enumerate(values)]
     back = _decode(f"[{','.join(texts)}]")  # at once: names of fields are read, and kept, once
     if back != values:
         for index, value in enumerate(values):
@@ -105,10 +95,21 @@ def kept(values: Sequence[Mapping[str, Any]], names: Callable[[int], str]) -> tu
     return texts, back
 
 
-def _not_json(error: Exception, what: str) -> InvalidEventError:
-    if isinstance(error, RecursionError):
-        return InvalidEventError(f"{what} is nested more than {MAX_DEPTH} levels deep, or holds itself")
-    return InvalidEventError(f"{what} is not JSON: {error}")
+def text_of(value: object, names: Callable[[int], str], index: int) -> str:
+    """The canonical text of one JSON object that is neither too large nor too deep; errors as for `kept`."""
+    try:
+        text = _encode(value)
+        if text.count("{") + text.count("[") > MAX_DEPTH:
+            _check_depth(value, names(index))
+    except RecursionError:
+        raise InvalidEventError(
+            f"{names(index)} is nested more than {MAX_DEPTH} levels deep, or holds itself"
+        ) from None
+    except (TypeError, ValueError) as error:
+        raise InvalidEventError(f"{names(index)} is not JSON: {error}") from error
+    if len(text) > MAX_BYTES:
+        raise InvalidEventError(f"{names(index)} takes {len(text)} bytes; an event holds at most {MAX_BYTES}")
+    return text
 
 
 def _check_depth(value: object, what: str) -> None:

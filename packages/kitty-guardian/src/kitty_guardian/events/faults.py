@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 
 from kitty_guardian.errors import EventStoreError, EventStoreReadOnlyError
@@ -16,22 +14,30 @@ _READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
-@contextlib.contextmanager
-def translated(path: Path, doing: str) -> Iterator[None]:
+class translated:  # noqa: N801 - used like a function
     """Turn an error of SQLite or of the file system in the body into an `EventStoreError`.
 
     Args:
         path: The store's file.
         doing: The verb of the message: "the event store `path` cannot be `doing`".
     """
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise sqlite_fault(error, path, doing) from error
-    except UnicodeDecodeError as error:  # what SQLite quotes in its message is not text any more
-        raise _damaged(f"the event store `{path}` cannot be {doing}", path) from error
-    except OSError as error:
-        raise _system_fault(error, path, doing) from error
+
+    __slots__ = ("_doing", "_path")
+
+    def __init__(self, path: Path, doing: str) -> None:
+        self._path = path
+        self._doing = doing
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, sqlite3.Error):
+            raise sqlite_fault(error, self._path, self._doing) from error
+        if isinstance(error, UnicodeDecodeError):  # what SQLite quotes in its message is not text any more
+            raise _damaged(f"the event store `{self._path}` cannot be {self._doing}", self._path) from error
+        if isinstance(error, OSError):
+            raise _system_fault(error, self._path, self._doing) from error
 
 
 def sqlite_fault(error: sqlite3.Error, path: Path, doing: str) -> EventStoreError:

@@ -15,6 +15,7 @@ class History:
 
     def __init__(self) -> None:
         self._feature = ""
+        self._stream = ""
         self._position = 0
 
     def check(self, event: Event) -> None:
@@ -25,6 +26,9 @@ class History:
         """
         if event.metadata.get("source") != Source.ADOPTION:
             return
+        if event.stream == self._stream and event.position == self._position + 1:
+            self._position = event.position  # it goes on in the same stream
+            return
         feature, work_package = subject_of(event.stream)
         begins = category_of(event.stream) == Category.FEATURE and event.version == 0 and not work_package
         goes_on = feature == self._feature and event.position == self._position + 1
@@ -34,4 +38,4 @@ class History:
                 gate="adoption",
                 hint="spec-kitty events list",
             )
-        self._feature, self._position = feature, event.position
+        self._feature, self._stream, self._position = feature, event.stream, event.position

@@ -10,13 +10,17 @@ from kitty_guardian.events.chain import START
 from kitty_guardian.events.database import Database
 from kitty_guardian.events.rows import Row, UnreadableRow, events_of
 from kitty_guardian.events.tables import COLUMNS, alterations
-from kitty_guardian.model.events import Event, subject_of
+from kitty_guardian.model.events import NO_STREAM, Event, subject_of
 
 _PAGE: Final = 1000
 _IDS_AT_ONCE: Final = 500
 _LEAST: Final = -(1 << 63)
 
 _HEAD: Final = "SELECT position, hash FROM events ORDER BY position DESC LIMIT 1"
+_ENDS: Final = """
+SELECT position, hash, (SELECT coalesce(max(version), -1) FROM events WHERE stream = ?)
+FROM events ORDER BY position DESC LIMIT 1
+"""
 _VERSION: Final = "SELECT coalesce(max(version), -1) FROM events WHERE stream = ?"
 _STREAM: Final = f"SELECT {COLUMNS} FROM events WHERE stream = ? AND version >= ? ORDER BY version LIMIT ?"  # noqa: S608
 _ALL: Final = f"SELECT {COLUMNS} FROM events WHERE position >= ? ORDER BY position LIMIT ?"  # noqa: S608
@@ -45,6 +49,11 @@ class Queries:
         """Position and hash of the last event; (0, "") without one."""
         rows = self._database.rows(_HEAD)
         return (rows[0][0], rows[0][1]) if rows else (0, START)
+
+    def ends(self, stream: str) -> tuple[int, str, int]:
+        """As `head`, and as `version`."""
+        rows = self._database.rows(_ENDS, (stream,))
+        return (rows[0][0], rows[0][1], rows[0][2]) if rows else (0, START, NO_STREAM)
 
     def version(self, stream: str) -> int:
         """Version of a stream's last event; -1 without one."""

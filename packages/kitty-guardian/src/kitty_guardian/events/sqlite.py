@@ -103,7 +103,7 @@ class SqliteEventStore:
                 stored, rows = self._place(admitted)
                 self._bench.check_history(stored)
                 if judged:
-                    self._bench.judge(stored, self.board())
+                    self._bench.judge(stored, self._board_at(stored[0].position - 1))
                 connection.executemany(INSERT, rows)
         except GuardianError as error:
             # Whoever tries again hears that it was done already, not that it came too late.
@@ -121,10 +121,11 @@ class SqliteEventStore:
             )
 
     def _place(self, admitted: Sequence[tuple[Write, Sequence[Admitted]]]) -> tuple[list[Event], list[Row]]:
-        position, previous = self._queries.head()
+        first = admitted[0][0].stream
+        position, previous, version = self._queries.ends(first)
+        versions = {first: version}
         stored: list[Event] = []
         rows: list[Row] = []
-        versions: dict[str, int] = {}
         for write, several in admitted:
             stream, expected = write.stream, write.expected_version
             version = versions[stream] if stream in versions else self._queries.version(stream)
@@ -186,8 +187,11 @@ class SqliteEventStore:
 
     def board(self) -> Board:
         """Everything folded up to the head; the same object each time, which callers do not change."""
+        return self._board_at(self._queries.head()[0])
+
+    def _board_at(self, head: int) -> Board:
         board = self._board or Board()
-        if board.position != self._queries.head()[0]:
+        if board.position != head:
             with _without_collecting():
                 self._fold(board, self._queries.all(board.position, None))
         self._board = board

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from kitty_guardian.errors import EventStoreError, InvalidEventError, TransitionRefusedError
-from kitty_guardian.events.admission import admit
+from kitty_guardian.events.admission import readmit
 from kitty_guardian.events.board import Board
 from kitty_guardian.events.chain import START
 from kitty_guardian.events.history import History
 from kitty_guardian.events.judging import Bench
 from kitty_guardian.events.rows import Row, UnreadableRow, event_of, hash_of
-from kitty_guardian.events.store import Write
 from kitty_guardian.model.events import NO_STREAM, Event
 
 if TYPE_CHECKING:
@@ -206,12 +205,12 @@ class _Walk:
     def _illegal(self, row: Row) -> str | None:
         try:
             event = event_of(row)
-            (admitted,) = admit(Write(event.stream, (event,), event.version - 1))
+            said = readmit(event)
         except UnreadableRow as error:
             return self._fold_anyway(row, f"is no event: {error.reason}")
         except InvalidEventError as error:
             return self._fold_anyway(row, f"is no event that could have been appended: {error.message}")
-        if admitted.said != row[3:8]:
+        if said != row[3:8]:
             return self._fold_anyway(row, "is not written as the store writes")
         return self._refused(event)
 

@@ -58,7 +58,8 @@ class Sanctions:
         feature, name = found[1], found[2]
         standing = self._standings.board.feature(feature)
         if name == _LOG:
-            return is_known(data, standing) and _hashes(legal or b"") <= _hashes(data)
+            # A file without any line is not a log that an event sanctions: somebody is about to write into it.
+            return is_known(data, standing) and _hashes(legal or b"") <= _hashes(data) != frozenset()
         if name == "status.json":
             log = read(f"{path.rpartition('/')[0]}/{_LOG}")
             return log is not None and is_known(log, standing) and statusfile.agrees(data, log)

@@ -16,7 +16,7 @@ from spec_kitty_cli.grouping import Command
 @click.command(
     cls=Command,
     examples=(("spec-kitty demo", "a few seconds; nothing of yours is touched"),),
-    help="""See a forbidden write undone, kept and brought back.
+    help="""See a forbidden write undone, kept and brought back, and a phase that moves by command alone.
 
     Makes a git repository with a feature in plan phase in a temporary directory, starts a real guardian there, lets a
     process of its own write where it should not, and compares bytes on disk. Exits 1 and says which, if any claim does

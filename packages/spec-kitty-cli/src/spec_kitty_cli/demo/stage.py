@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 FEATURE = "001-checkout"
 PLAN = f"kitty-specs/{FEATURE}/plan.md"
+LOG = f"kitty-specs/{FEATURE}/status.events.jsonl"
 APP = "src/app.py"
 CART = "src/cart.py"
 

@@ -6,11 +6,16 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kitty_guardian import judgement
+from kitty_guardian import judgement, workflow
+from kitty_guardian.errors import TransitionRefusedError
+from kitty_guardian.events.sqlite import SqliteEventStore
+from kitty_guardian.events.verification import verify
+from kitty_guardian.model.events import EventType
+from kitty_guardian.project.repository import find_worktree
 from kitty_guardian.watch import entries as quarantine
 from kitty_guardian.watch import lifecycle
 from spec_kitty_cli.console import bad, good, quiet, strong
-from spec_kitty_cli.demo.stage import APP, CART, FEATURE, PLAN
+from spec_kitty_cli.demo.stage import APP, CART, FEATURE, LOG, PLAN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +29,13 @@ _NEW_TOP = "src/evil"
 _FORBIDDEN = b"print('skipping the plan, shipping now')\n"
 _ALSO_FORBIDDEN = b"print('nobody will look in here')\n"
 _PLANNED = b"# Plan\n\n1. Prices are whole cents.\n2. The total is shown before paying.\n"
+_NOTE = f"kitty-specs/{FEATURE}/tasks/notes.md"
+_TASKED = b"# Notes\n\nPrices first, then the total.\n"
+_FORGED = (
+    b'{"actor": "agent", "at": "2026-01-01T10:00:00+00:00", "event_id": "01KDVDH3Z0000000000000000", '
+    b'"evidence": null, "execution_mode": "worktree", "force": false, "from_lane": "claimed", "reason": null, '
+    b'"review_ref": null, "to_lane": "in_progress", "wp_id": "WP01"}\n'
+)
 # What the guardian does after a revert (the record of it) may take a moment longer than the revert.
 _PATIENCE_SECONDS = 3.0
 
@@ -52,6 +64,10 @@ class Story:
         self._a_deleted_file_is_back()
         self._nothing_is_lost()
         self._it_says_why()
+        self._a_forged_lane_moves_nothing()
+        self._a_command_moves_the_phase()
+        self._a_refused_one_moves_nothing()
+        self._it_is_all_on_record()
         self._ends()
 
     def _begins(self) -> None:
@@ -109,6 +125,38 @@ class Story:
         self._console.show(f"     {explained.decision.reason}")
         self._claim(not explained.decision.allowed, f"denied by rule {explained.decision.rule}")
         self._claim(self._stage.bytes_of(PLAN) == _PLANNED, f"{PLAN} still holds the agent's edit")
+
+    def _a_forged_lane_moves_nothing(self) -> None:
+        self._act("the agent writes into the status log that work has begun", "phases move by commands")
+        took = self._stage.agent("write", LOG, _FORGED)
+        self._claim(not self._stage.exists(LOG) and self._phase() == "plan", f"gone {_after(took)}; still plan phase")
+
+    def _a_command_moves_the_phase(self) -> None:
+        self._act("spec-kitty tasks", "plan.md is written, so its gate is open")
+        workflow.tasks(self._stage.project, feature=FEATURE)
+        self._stage.agent("write", _NOTE, _TASKED, patience=0)
+        self._claim(self._phase() == "tasks", "tasks phase, for every guardian of the repository")
+
+    def _a_refused_one_moves_nothing(self) -> None:
+        self._act("spec-kitty implement WP01", "nobody has said yet what WP01 is")
+        gate = ""
+        try:
+            workflow.implement(self._stage.project, "WP01", feature=FEATURE)
+        except TransitionRefusedError as refused:
+            gate = refused.gate
+        self._claim(gate != "" and self._phase() == "tasks", f"refused by {gate or 'nobody'}; still tasks phase")
+
+    def _it_is_all_on_record(self) -> None:
+        self._act("spec-kitty events verify")
+        with SqliteEventStore(Path(find_worktree(self._stage.project).state.events), read_only=True) as store:
+            report = verify(store)
+            refused = sum(event.event_type == EventType.PHASE_BLOCKED for event in store.read_all())
+        self._claim(report.ok, f"{report.events} events, every hash and every move", f"head {report.head[:12]}")
+        self._claim(refused == 1, "the refusal is one of them")
+        self._claim(self._stage.bytes_of(_NOTE) == _TASKED, f"{_NOTE} stands", "open in tasks phase")
+
+    def _phase(self) -> str | None:
+        return lifecycle.status(self._stage.project).phase
 
     def _ends(self) -> None:
         self._act("spec-kitty guardian stop")
