@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypeGuard
 
 import attrs
 
@@ -57,6 +57,10 @@ class Asked:
         """Whether it is asked for here, so that everything it depends on can be and was found out here."""
         return self.source not in {Source.FILE, Source.GIT}
 
+    def about(self, said: str, again: str = "") -> Asked:
+        """The same in other words, once more is known of what it asks for."""
+        return Asked(said, again or self.again, self.source, self.payload, self.facts)
+
     def refuse(self, gate: str, why: str, hint: str = "") -> NoReturn:
         """Say no."""
         raise TransitionRefusedError(f"{self.said}: {why}", gate=gate, hint=hint or self.again)
@@ -89,13 +93,13 @@ def asked_of(event: Event, said: str, again: str) -> Asked:
         TransitionRefusedError: It is in the wrong stream, is not made of what it should be, or has no source.
     """
     payload, metadata = event.payload, event.metadata
-    if not (_is_object(payload) and _is_object(metadata)):
+    if not (is_object(payload) and is_object(metadata)):
         raise TransitionRefusedError(f"{said}: it says nothing that can be read", gate="payload", hint=again)
     source = source_of(event)
     if source is None:
         raise TransitionRefusedError(f"{said}: it does not say how it came here", gate="facts", hint=again)
     facts = metadata.get("facts")
-    asked = Asked(said, again, source, payload, facts if isinstance(facts, Mapping) else {})
+    asked = Asked(said, again, source, payload, facts if is_object(facts) else {})
     _check_place(event, asked)
     _check_metadata(metadata, asked)
     return asked
@@ -103,13 +107,8 @@ def asked_of(event: Event, said: str, again: str) -> Asked:
 
 def source_of(event: Event) -> Source | None:
     """How an event says it came into the store, or None where it does not say so in words there are."""
-    word = event.metadata.get("source") if _is_object(event.metadata) else None
+    word = event.metadata.get("source") if is_object(event.metadata) else None
     return _SOURCES.get(word) if isinstance(word, str) else None
-
-
-def _is_object(value: object) -> bool:
-    """Whether it is what its type says; a caller may have read it from anywhere."""
-    return isinstance(value, Mapping)
 
 
 _SOURCES: Final = {source.value: source for source in Source}
@@ -135,13 +134,11 @@ def _check_place(event: Event, asked: Asked) -> None:
 def _check_metadata(metadata: Mapping[str, Any], asked: Asked) -> None:
     """That the board can fold what stands beside the payload, and that a line from elsewhere sanctions nothing."""
     sanctions = metadata.get("sanctions", {})
-    if not isinstance(sanctions, Mapping) or not all(
-        isinstance(text, str) for pair in sanctions.items() for text in pair
-    ):
+    if not is_object(sanctions) or not all(isinstance(text, str) for pair in sanctions.items() for text in pair):
         asked.refuse("payload", "the files it sanctions are not named with a hash each")
     if sanctions and asked.source is Source.GIT:
         asked.refuse("payload", "a line that git brought sanctions no files here")
-    if not isinstance(metadata.get("line"), str | None):
+    if not is_text_or_null(metadata.get("line")):
         asked.refuse("payload", "the hash of its line is no text")
 
 
@@ -150,6 +147,16 @@ def shown(value: object) -> str:
     if isinstance(value, str):
         return repr(value if len(value) <= _SHOWN else f"{value[:_SHOWN]}…")
     return next((name for kind, name in _KINDS if isinstance(value, kind)), "null" if value is None else "no JSON")
+
+
+def is_object(value: object) -> TypeGuard[Mapping[str, Any]]:
+    """Whether it is a JSON object; a caller may have read it from anywhere."""
+    return type(value) is dict or isinstance(value, Mapping)  # the first is what it mostly is, and soon told
+
+
+def is_text_or_null(value: object) -> bool:
+    """Whether it is a text, be it empty, or nothing."""
+    return value is None or isinstance(value, str)
 
 
 def is_text(value: object) -> bool:

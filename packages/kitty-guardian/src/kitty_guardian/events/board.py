@@ -197,7 +197,10 @@ def actor_name(actor: object) -> str | None:
 
 
 def _verdict(payload: Mapping[str, Any]) -> str | None:
-    evidence = payload.get("evidence")
-    found = payload.get("review_result") or (evidence.get("review") if isinstance(evidence, Mapping) else None)
+    found, evidence = payload.get("review_result"), payload.get("evidence")
+    if not found and evidence:
+        found = evidence.get("review") if isinstance(evidence, Mapping) else None
+    if not found:
+        return None
     verdict = found.get("verdict") if isinstance(found, Mapping) else None
     return verdict.strip().lower() if isinstance(verdict, str) and verdict.strip() else None

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import attrs
 
-from kitty_guardian.events.asked import Asked, asked_of, is_text, quoted, shown
+from kitty_guardian.events.asked import Asked, asked_of, is_object, is_text, is_text_or_null, quoted, shown
 from kitty_guardian.events.board import Board, FeatureStanding, PackageStanding, actor_name
 from kitty_guardian.model.events import Event, subject_of
 from kitty_guardian.model.lanes import Lane
@@ -59,7 +59,7 @@ class Move:
     def result(self) -> Mapping[str, Any] | None:
         """What a review came to, as the event records it."""
         found = self.asked.payload.get("review_result")
-        return found if isinstance(found, Mapping) else None
+        return found if is_object(found) else None
 
     @property
     def review(self) -> Mapping[str, Any] | None:
@@ -80,8 +80,8 @@ class Move:
 
 def review_in(evidence: object) -> Mapping[str, Any] | None:
     """The record of a review inside an event's evidence."""
-    found = evidence.get("review") if isinstance(evidence, Mapping) else None
-    return found if isinstance(found, Mapping) else None
+    found = evidence.get("review") if is_object(evidence) else None
+    return found if is_object(found) else None
 
 
 def read_move(event: Event, board: Board) -> Move:
@@ -98,7 +98,7 @@ def read_move(event: Event, board: Board) -> Move:
     _check_fields(asked)
     payload = asked.payload
     from_name, to_name = payload["from_lane"], payload["to_lane"]
-    asked = attrs.evolve(asked, said=f"{name} cannot go from {from_name} to {to_name}")
+    asked = asked.about(f"{name} cannot go from {from_name} to {to_name}")
     if (payload["mission_slug"], payload["wp_id"]) != (feature, work_package):
         told = f"{shown(payload['wp_id'])} of {shown(payload['mission_slug'])}"
         asked.refuse("stream", f"the event is about {told}, its stream is {shown(event.stream)}")
@@ -112,8 +112,9 @@ def read_move(event: Event, board: Board) -> Move:
 
 def _check_fields(asked: Asked) -> None:
     """That every field is there and of its kind. Optional ones that are absent are read as null, as upstream does."""
+    payload = asked.payload
     for field, (wanted, is_so) in _FIELDS.items():
-        if not is_so(asked.payload.get(field)):
+        if not is_so(payload.get(field)):
             asked.unreadable(field, wanted)
 
 
@@ -130,17 +131,11 @@ def _is_flag(value: object) -> bool:
 
 
 def _is_actor(actor: object) -> bool:
-    if isinstance(actor, Mapping):
-        return all(isinstance(value, str | None) for value in actor.values())
-    return isinstance(actor, str)
-
-
-def _is_text_or_null(value: object) -> bool:
-    return isinstance(value, str | None)
+    return isinstance(actor, str) or (is_object(actor) and all(map(is_text_or_null, actor.values())))
 
 
 def _is_object_or_null(value: object) -> bool:
-    return isinstance(value, Mapping | None)
+    return value is None or is_object(value)
 
 
 _FIELDS: Final[Mapping[str, tuple[str, Callable[[object], bool]]]] = {
@@ -151,8 +146,8 @@ _FIELDS: Final[Mapping[str, tuple[str, Callable[[object], bool]]]] = {
     "execution_mode": (" or ".join(sorted(_MODES)), _is_mode),
     "force": ("true or false", _is_flag),
     "actor": ("a name", _is_actor),
-    "reason": ("a text or null", _is_text_or_null),
-    "review_ref": ("a text or null", _is_text_or_null),
+    "reason": ("a text or null", is_text_or_null),
+    "review_ref": ("a text or null", is_text_or_null),
     "evidence": ("an object or null", _is_object_or_null),
     "review_result": ("an object or null", _is_object_or_null),
 }

@@ -25,6 +25,8 @@ from kitty_guardian.model.phases import Phase
 _WORKING: Final = frozenset({Phase.IMPLEMENT, Phase.REVIEW})
 _SEEDING: Final = _WORKING | {Phase.TASKS}
 _PHASES: Final = {phase.value: phase for phase in Phase}
+_GUARDS: Final = tuple(Guard)
+_RULED: Final = frozenset({EventType.PHASE_ENTERED, EventType.WP_STATUS_CHANGED})
 _ARTIFACTS: Final[Mapping[Phase, str]] = {Phase.PLAN: "spec.md", Phase.TASKS: "plan.md"}
 """What has to be written before a phase is entered."""
 
@@ -50,7 +52,9 @@ def validate_stream(event: Event, board: Board) -> None:  # noqa: ARG001 - a val
     Raises:
         TransitionRefusedError: It does not, or it cannot.
     """
-    if category_of(event.stream) != Category.AUDIT and source_of(event) is not Source.ADOPTION:
+    if event.event_type in _RULED or category_of(event.stream) == Category.AUDIT:
+        return  # what has a rule of its own is asked the same there
+    if source_of(event) is not Source.ADOPTION:
         feature, _ = subject_of(event.stream)
         asked_of(event, f"an event of {feature or 'no feature'} cannot be recorded", "spec-kitty events list")
 
@@ -142,7 +146,7 @@ def _check_rules(move: Move) -> None:
     if asked.brings_facts:
         check_guard(Guard.ACTOR, move)  # whoever asks here has a name; upstream insists on it for two moves only
     check_dependencies(move)
-    for guard in Guard:
+    for guard in _GUARDS:
         if guard in guards:
             check_guard(guard, move)
 
@@ -187,7 +191,7 @@ class PhaseTransitionValidator:
         asked = asked_of(event, f"{name} cannot enter a phase", "spec-kitty guardian phase")
         standing = board.feature(feature)
         phase = _phase_asked_for(asked, standing)
-        asked = attrs.evolve(asked, said=f"{name} cannot enter {phase}", again=phase_command(phase, feature))
+        asked = asked.about(f"{name} cannot enter {phase}", phase_command(phase, feature))
         if asked.payload["feature"] != feature:
             asked.refuse("stream", f"the event is about {shown(asked.payload['feature'])}")
         if _is_step(asked, phase, standing) and asked.source is not Source.GIT:

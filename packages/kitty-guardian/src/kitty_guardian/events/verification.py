@@ -172,7 +172,7 @@ class _Walk:
         self.position, self.hash, self._knows_previous = position, str(row[9]), True
 
     def _problem_of(self, row: Row, expected: int) -> str | None:
-        if any(type(value) is not kind for value, kind in zip(row, _KINDS, strict=True)):
+        if tuple(map(type, row)) != _KINDS:
             self._board = None
             return "holds values of another kind than the table's"
         position, stream, version, event_id, previous = *row[:4], row[8]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Final
 
 import attrs
@@ -101,11 +102,13 @@ def audit_stream(worktree: str) -> str:
     return f"{Category.AUDIT}-{worktree}"
 
 
+@lru_cache(maxsize=4096)
 def category_of(stream: str) -> str:
     """The part of a stream's name before the first hyphen."""
     return stream.partition("-")[0]
 
 
+@lru_cache(maxsize=4096)
 def subject_of(stream: str) -> tuple[str, str]:
     """The feature and, for a work package's stream, the work package that a stream is about; else empty texts."""
     category, _, name = stream.partition("-")

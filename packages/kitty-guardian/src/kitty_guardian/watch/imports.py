@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from kitty_guardian.commits.changes import Change
-from kitty_guardian.errors import EventStoreError, GitError, InvalidEventError, VersionConflict
+from kitty_guardian.errors import EventStoreError, GitError, GuardianError, VersionConflict
 from kitty_guardian.events import lines
 from kitty_guardian.events.importing import RefusedLine, adopt, judge
 from kitty_guardian.model.events import EventType, Source
@@ -65,6 +65,9 @@ class Imports:
                 self._import(feature)
             except (EventStoreError, GitError):
                 continue  # told by whoever follows the store, or HEAD
+            except GuardianError as error:
+                note = f"what HEAD holds of {feature} cannot be imported: {error.message}"
+                self._tell_once(feature, feature, note, {"gate": "line", "layer": "git"})
             self.waiting.discard(feature)
 
     def _import(self, feature: str) -> None:
@@ -86,9 +89,6 @@ class Imports:
             except VersionConflict:  # somebody else appended meanwhile, the same lines perhaps
                 self._standings.follow()
                 continue
-            except InvalidEventError as error:
-                note = f"lines of {feature} in HEAD cannot be imported: {error.message}"
-                self._tell_once(feature, feature, note, {"gate": "line", "layer": "git"})
             for refused in judged.refused:
                 self._refuse(feature, refused)
             return
