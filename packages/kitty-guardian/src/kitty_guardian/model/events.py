@@ -7,12 +7,14 @@ The words are message-db's: an event is the `version`-th of its `stream` (the fi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 class EventType(StrEnum):
