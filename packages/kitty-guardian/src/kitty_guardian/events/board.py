@@ -15,6 +15,7 @@ from kitty_guardian.model.lanes import Lane
 from kitty_guardian.model.phases import Phase
 
 ORDER: Final = tuple(Phase)
+_OURS: Final = frozenset({Source.COMMAND, Source.ADOPTION})
 _WORK: Final = frozenset({Phase.IMPLEMENT, Phase.REVIEW})
 _IMPLEMENTING: Final = frozenset({Lane.CLAIMED, Lane.IN_PROGRESS})
 _REVIEWING: Final = frozenset({Lane.FOR_REVIEW, Lane.IN_REVIEW})
@@ -161,10 +162,11 @@ def _note(standing: FeatureStanding, event: Event) -> None:
     line = metadata.get("line")
     if line is not None:
         standing.lines.add(line)
-    elif metadata.get("source") in {Source.COMMAND, Source.ADOPTION}:
+    elif metadata.get("source") in _OURS:
         standing.own[event.event_id] = event
-    for path, sha in metadata.get("sanctions", {}).items():
-        standing.sanctions.setdefault(path, []).append(sha)
+    if "sanctions" in metadata:
+        for path, sha in metadata["sanctions"].items():
+            standing.sanctions.setdefault(path, []).append(sha)
 
 
 def _move(package: PackageStanding, event: Event) -> None:

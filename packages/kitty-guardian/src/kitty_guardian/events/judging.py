@@ -28,7 +28,9 @@ class Bench:
 
     def has_to_judge(self, stream: str, metadata: Iterable[Mapping[str, Any]]) -> bool:
         """Whether one of the events of a stream with this metadata has to pass a validator."""
-        return any(is_judged(stream, about) for about in metadata) and bool(self._law())
+        if category_of(stream) == Category.AUDIT:
+            return False
+        return any(about.get("source") != Source.ADOPTION for about in metadata) and bool(self._law())
 
     def check_history(self, events: Iterable[Event], history: History | None = None) -> None:
         """Hold what calls itself history to the one rule it has; a part of the law, and of nothing else.

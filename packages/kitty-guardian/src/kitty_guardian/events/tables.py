@@ -51,8 +51,8 @@ END""",
 )
 
 _NAP = 0.01
-_LOG_PAGES = 4000  # moving the log into the table costs two more syncs: a third of all time at SQLite's own 1000
-_LOG_BYTES = 4 << 20  # what is left of the log after one large commit
+_LOG_PAGES = 1000  # as a log grows, so does its file, and every sync of a growing file is a third dearer
+_LOG_BYTES = 5 << 20  # what is left of the log: as much as it holds before it begins anew, in place
 
 
 def prepare(connection: sqlite3.Connection) -> None:

@@ -16,6 +16,7 @@ import attrs
 
 from kitty_guardian.errors import GitError
 from kitty_guardian.project.blobs import Blobs
+from kitty_guardian.project.checkouts import Checkout, list_checkouts
 from kitty_guardian.project.features import FEATURES
 from kitty_guardian.project.gathering import STATUS_LOG
 from kitty_guardian.project.meta import coordination_branch, parse_meta
@@ -26,8 +27,6 @@ _BRANCHES = "refs/heads/"
 _PLACES = ("refs/heads", "refs/remotes/*")
 _NEWER = "has newer status of it"
 _AHEAD = 24  # objects that git looks up while others are read
-_USAGE = 129
-"""The status with which git ends when it does not know an option."""
 
 
 @attrs.frozen
@@ -43,21 +42,6 @@ class Copy:
     commit: str
     root: Path | None
     reason: str
-
-
-@attrs.frozen
-class Checkout:
-    """One work tree of the repository, as `git worktree list` has it.
-
-    Attributes:
-        root: Its top directory, absolute; None where git names none that is one (it was removed, or is kept apart).
-        commit: What its HEAD resolves to, or None.
-        branch: The branch it is on, without `refs/heads/`, or None.
-    """
-
-    root: Path | None
-    commit: str | None
-    branch: str | None
 
 
 class Copies:
@@ -171,25 +155,7 @@ class Copies:
 
     @cached_property
     def _checkouts(self) -> tuple[Checkout, ...]:
-        """Every work tree, the main one first; a bare repository has no main one and is left out."""
-        found: list[Checkout] = []
-        facts: dict[str, str] = {}
-        status, output = self._git.attempt("worktree", "list", "--porcelain", "-z", accept=(0, _USAGE))
-        end = b"\0"
-        if status == _USAGE:  # git before 2.36
-            output, end = self._git.run("worktree", "list", "--porcelain"), b"\n"
-        for line in [*output.split(end), b""]:
-            if line:
-                key, _, value = os.fsdecode(line).partition(" ")
-                facts[key] = value
-            elif facts:
-                # The first one is the main one: a bare repository in its place must not let the next one pass for it.
-                root = Path(os.path.realpath(facts["worktree"]))
-                commit = None if "bare" in facts else _born(facts.get("HEAD"))
-                there = root if (root / ".git").exists() else None
-                found.append(Checkout(there, commit, facts.get("branch", "").removeprefix(_BRANCHES) or None))
-                facts = {}
-        return tuple(found)
+        return list_checkouts(self._git)
 
     def _has_news(self, there: str, here: str, feature: str) -> bool:
         """Whether `there` has commits about the feature that `here` does not contain, and with them something new.
@@ -225,10 +191,6 @@ class Copies:
         except GitError:
             return None
         return found[1] if found is not None and found[0] == kind else None
-
-
-def _born(commit: str | None) -> str | None:
-    return None if commit is None or not commit.strip("0") else commit
 
 
 def _lines(data: bytes | None) -> frozenset[bytes]:

@@ -1,4 +1,4 @@
-"""The work trees of a repository, as git lists them, and the making of one for a work package."""
+"""The work trees that work packages are worked on in, and the making of one."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 import attrs
 
 from kitty_guardian.errors import GitError, TransitionRefusedError
+from kitty_guardian.project.checkouts import list_checkouts
 from kitty_guardian.project.repository import Worktree, find_worktree
 
 _LONG = 300.0
@@ -19,60 +20,34 @@ FOLDER = ".worktrees"
 """Where work trees are made, below the top of the main one (facts, section 7)."""
 
 _BRANCHES = "refs/heads/"
-_INITIALISING = "initializing"
-"""Why git holds a work tree locked while it makes it."""
-_USAGE = 129
-"""The status with which git ends when it does not know an option."""
 
 
 @attrs.frozen
-class Checkout:
-    """One work tree.
+class Place:
+    """A work tree that is there and whole.
 
     Attributes:
         root: Its top directory; absolute, without symbolic links.
         branch: The branch it is on, without `refs/heads/`; None: detached.
         is_main: Whether it is the main one.
-        unfinished: Whether git was ended while it made it.
     """
 
     root: Path
     branch: str | None
     is_main: bool
-    unfinished: bool = False
 
 
-def checkouts(worktree: Worktree) -> tuple[Checkout, ...]:
+def checkouts(worktree: Worktree) -> tuple[Place, ...]:
     """Every work tree of the repository that is there and whole, the main one first.
 
     Raises:
         GitError: Git could not list them.
     """
-    return tuple(each for each in _listed(worktree) if not each.unfinished)
-
-
-def _listed(worktree: Worktree) -> tuple[Checkout, ...]:
-    """Every work tree of the repository, also one that git was ended while it made it.
-
-    Raises:
-        GitError: Git could not list them.
-    """
-    status, output = worktree.git.attempt("worktree", "list", "--porcelain", "-z", accept=(0, _USAGE))
-    end = b"\0"
-    if status == _USAGE:  # git before 2.36
-        output, end = worktree.git.run("worktree", "list", "--porcelain"), b"\n"
-    found: list[Checkout] = []
-    for number, record in enumerate(output.removesuffix(end).split(end + end)):
-        facts = dict(os.fsdecode(line).partition(" ")[::2] for line in record.split(end) if line)
-        if "worktree" not in facts:
-            continue
-        root = Path(os.path.realpath(facts["worktree"]))
-        unfinished = facts.get("locked") == _INITIALISING
-        if "bare" in facts or not ((root / ".git").exists() or unfinished):
-            continue
-        branch = facts.get("branch", "").removeprefix(_BRANCHES) or None
-        found.append(Checkout(root, branch, number == 0, unfinished))
-    return tuple(found)
+    return tuple(
+        Place(each.root, each.branch, each.is_main)
+        for each in list_checkouts(worktree.git)
+        if each.root is not None and not each.unfinished
+    )
 
 
 @attrs.frozen
@@ -105,12 +80,12 @@ def find_place(worktree: Worktree, home: Path, feature: str, work_package: str) 
         TransitionRefusedError: Its branch is checked out elsewhere, or something else stands in its place.
         GitError: Git could not be asked.
     """
-    known = _listed(worktree)
+    known = checkouts(worktree)
     name = f"{feature}-{work_package}"
     top = next((each.root for each in known if each.is_main), home)
     root = top / FOLDER / name
     there = next((each for each in known if each.root == root), None)
-    if there is not None and not there.unfinished:
+    if there is not None:
         if there.branch not in {name, None}:
             raise TransitionRefusedError(
                 f"{root} is on branch {there.branch}, not on {name}",
@@ -125,7 +100,7 @@ def find_place(worktree: Worktree, home: Path, feature: str, work_package: str) 
             gate="workspace",
             hint=f"git worktree move {shlex.quote(os.fspath(elsewhere))} {shlex.quote(os.fspath(root))}",
         )
-    if os.path.lexists(root) and there is None:
+    if os.path.lexists(root) and not _is_unfinished(worktree, root):
         raise TransitionRefusedError(
             f"{root} stands where the work tree of {work_package} is to be made, and is none",
             gate="workspace",
@@ -133,6 +108,11 @@ def find_place(worktree: Worktree, home: Path, feature: str, work_package: str) 
         )
     missing, _ = worktree.git.attempt("show-ref", "--verify", "--quiet", f"{_BRANCHES}{name}", accept=(0, 1))
     return WorkPlace(root, name, created=True, made_branch=bool(missing))
+
+
+def _is_unfinished(worktree: Worktree, root: Path) -> bool:
+    """Whether git was ended while it made the work tree that stands there."""
+    return any(each.named == root and each.unfinished for each in list_checkouts(worktree.git))
 
 
 def work_place(worktree: Worktree, home: Path, feature: str, work_package: str) -> WorkPlace:
@@ -158,7 +138,7 @@ def work_place(worktree: Worktree, home: Path, feature: str, work_package: str) 
         )
     git.run("worktree", "prune")  # what a person's rm left of an earlier one
     root = os.fspath(place.root)
-    if any(each.root == place.root for each in _listed(worktree)):  # and what a crash left
+    if any(each.named == place.root for each in list_checkouts(git)):  # and what a crash left
         git.run("worktree", "remove", "--force", "--force", root, timeout=_LONG)
     arguments = ("-b", place.branch, root, base) if place.made_branch else (root, place.branch)
     try:

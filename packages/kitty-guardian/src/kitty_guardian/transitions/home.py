@@ -9,7 +9,7 @@ from kitty_guardian.project.features import FEATURES
 from kitty_guardian.project.meta import coordination_branch, parse_meta
 from kitty_guardian.project.regular import read_regular
 from kitty_guardian.project.repository import Worktree
-from kitty_guardian.transitions.checkouts import Checkout, checkouts
+from kitty_guardian.transitions.checkouts import Place, checkouts
 
 _LIMIT = 1 << 20
 _PART = re.compile(r"-(WP[0-9]+|lane-[a-z0-9]+)\Z")
@@ -45,7 +45,7 @@ def home_of(worktree: Worktree, feature: str) -> Path:
     return worktree.root
 
 
-def _is_part(checkout: Checkout) -> bool:
+def _is_part(checkout: Place) -> bool:
     return not checkout.is_main and _PART.search(checkout.root.name) is not None
 
 
