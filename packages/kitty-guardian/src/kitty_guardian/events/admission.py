@@ -114,7 +114,8 @@ class _Admission:
         values: list[dict[str, Any]] = []
         for event in events:
             self.check_event(event)
-            values += dict(event.payload), dict(event.metadata)
+            values.append(_object_of(event.payload, event, 0))
+            values.append(_object_of(event.metadata, event, 1))
         texts, back = kept(values, lambda index: _name_of(events[index // 2], index))
         found: list[Admitted] = []
         pairs = zip(texts[::2], texts[1::2], strict=True)
@@ -138,9 +139,6 @@ class _Admission:
             raise InvalidEventError(f"the event `{name}` is a {event.event_type}, which `{self._stream}` does not hold")
         if event.at.utcoffset() is None:
             raise InvalidEventError(f"the event `{name}` happened at {event.at}, which says no offset from UTC")
-        for what, value in (("payload", event.payload), ("metadata", event.metadata)):
-            if type(value) is not dict and not isinstance(value, Mapping):
-                raise InvalidEventError(f"the {what} of `{name}` is not JSON: a {type(value).__name__} is no object")
 
     def check_values(
         self, event: Event, payload: Mapping[str, Any], metadata: Mapping[str, Any], texts: tuple[str, str]
@@ -162,6 +160,14 @@ class _Admission:
 
     def _shown(self, event: Event) -> str:
         return f"`{event.event_id}` ({event.event_type} in `{self._stream}`)"
+
+
+def _object_of(value: object, event: Event, index: int) -> dict[str, Any]:
+    if type(value) is dict:
+        return value
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise InvalidEventError(f"{_name_of(event, index)} is not JSON: a {type(value).__name__} is no object")
 
 
 def _name_of(event: Event, index: int) -> str:
