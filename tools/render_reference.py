@@ -178,8 +178,12 @@ def _concrete() -> Iterator[type[KittyPathsError | GuardianError | SyncError]]:
 def help_of(command: click.Command, path: tuple[str, ...]) -> str:
     """A command's help as the terminal shows it, at a fixed width and without colour."""
     context: click.Context | None = None
-    for name in path:
-        context = click.Context(command, info_name=name, parent=context, max_content_width=WIDTH, terminal_width=WIDTH)
+    for depth, name in enumerate(path, start=1):
+        # Click puts the arguments of every command on the way into the usage line, so only the last may have any.
+        on_the_way = command if depth == len(path) else click.Group(name)
+        context = click.Context(
+            on_the_way, info_name=name, parent=context, max_content_width=WIDTH, terminal_width=WIDTH
+        )
     assert context is not None  # noqa: S101 (a path is never empty)
     text = command.get_help(context)
     return "\n".join(line.rstrip() for line in re.sub(r"\x1b\[[0-9;]*m", "", text).splitlines())

@@ -32,7 +32,7 @@ def run(tutorial: str, project: str, directory: Path) -> list[str]:
     )
     # Whatever step fails, nothing is left running.
     places = f'"$START/{project}" "$START/{project}"/.worktrees/*'
-    stop = "(cd \"$each\" 2>/dev/null && spec-kitty guardian stop >/dev/null 2>&1)"
+    stop = '(cd "$each" 2>/dev/null && spec-kitty guardian stop >/dev/null 2>&1)'
     tidy = f"trap 'for each in {places}; do {stop} || true; done' EXIT"
     script = directory / "tutorial.sh"
     script.write_text(f"set -eu\nSTART=${{PWD%/*}}\n{tidy}\n{typed}", encoding="utf-8")
