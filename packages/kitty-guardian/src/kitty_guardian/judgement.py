@@ -81,7 +81,7 @@ def situation_of(
         features, bound, recorded = states_on(board_of(worktree), adoption), asked or adoption.bound, True
     else:
         board = board_of(worktree)
-        found = survey(worktree, feature=feature, recorded=lambda raw: as_recorded(raw.reports, board))
+        found = survey(worktree, feature=feature, looking=True, recorded=lambda raw: as_recorded(raw.reports, board))
         features, bound = states_of(found.reports, adoption), found.binding.features
         recorded = False
     if phase is not None:

@@ -95,10 +95,10 @@ def overview(where: Path, *, feature: str | None = None, every: bool = False) ->
 
     on_disk = read_features(tree_on_disk(worktree), readings)  # most of it HEAD holds, too: then it is read once
     try:
-        found = survey(worktree, feature=feature, every=every, readings=readings, recorded=recorded)
+        found = survey(worktree, feature=feature, every=every, looking=True, readings=readings, recorded=recorded)
         is_bound = True
     except UnboundFeatureError:
-        found = survey(worktree, every=True, readings=readings, recorded=recorded)
+        found = survey(worktree, every=True, looking=True, readings=readings, recorded=recorded)
         is_bound = False
     names = sorted(found.reports if every else found.binding.features)
     asked = found.binding.features if is_bound and not every else ()

@@ -274,6 +274,22 @@ def test_a_teammates_line_that_no_rule_allows_moves_nothing_and_is_told(logged: 
         assert any("moves nothing" in note for note in opened.status()["problems"])
 
 
+def test_beside_a_line_of_theirs_that_moves_nothing_our_own_lines_stand(logged: Repository, tmp_path: Path) -> None:
+    with session(logged) as opened:
+        theirs(logged, tmp_path, transition("WP01", "done", number=7, from_lane="planned", actor="grace"))
+        logged.git("pull", "--quiet", "--ff-only", "origin", "main")
+        opened.guard.follow_head()
+        begin_work(logged)
+        written = (logged.path / LOG).read_bytes()
+        opened.guard.scan()
+
+        assert (logged.path / LOG).read_bytes() == written
+        assert violations(opened) == []
+        logged.commit("work has begun")
+        opened.guard.follow_head()
+        assert opened.heads.unattested is None
+
+
 def test_lines_that_were_pulled_while_nobody_watched_are_imported_at_the_next_start(
     logged: Repository, tmp_path: Path
 ) -> None:

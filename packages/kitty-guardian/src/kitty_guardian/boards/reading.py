@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from kitty_guardian.boards.files import File, board_of_files, files_of, with_heads
-from kitty_guardian.boards.recorded import named, names_of, opened, phases_of
+from kitty_guardian.boards.recorded import lane_of, named, names_of, opened, phases_of
 from kitty_guardian.boards.values import Boards, FeatureBoard, Package, PackageReport, UnknownWorkPackageError
 from kitty_guardian.events.board import Board, FeatureStanding, PackageStanding
 from kitty_guardian.model.events import Event, EventType, feature_stream, work_package_stream
@@ -93,7 +93,7 @@ class _Reading:
         self._entered: dict[str, Phase] = {}
         if store is not None:
             for (name, package), lane in store.lanes().items():
-                self._lanes.setdefault(name, {})[package] = Lane(lane)
+                self._lanes.setdefault(name, {})[package] = lane_of(lane, name, package)
         self._names = names_of(worktree, self._lanes)
         if store is not None:
             self._entered = phases_of(store, self._names)

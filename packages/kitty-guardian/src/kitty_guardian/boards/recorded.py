@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kitty_guardian.errors import InvalidValueError
+from kitty_guardian.errors import EventStoreError, InvalidValueError
 from kitty_guardian.model.events import Event, EventType, feature_stream, subject_of
+from kitty_guardian.model.lanes import Lane
 from kitty_guardian.model.phases import Phase
 from kitty_guardian.project.features import feature_names
 from kitty_guardian.project.repository import Worktree, find_worktree
@@ -154,13 +155,35 @@ def verified(where: Path, *, head: tuple[int, str] | None = None) -> ChainReport
 
 
 def phases_of(store: SqliteEventStore, names: Iterable[str]) -> dict[str, Phase]:
-    """The phase that each of the features entered last; without those that entered none."""
+    """The phase that each of the features entered last; without those that entered none.
+
+    Raises:
+        EventStoreError: The store cannot be read, or names a phase that there is none of.
+    """
     found: dict[str, Phase] = {}
     for name in names:
         for event in store.read(feature_stream(name)):
             if event.event_type == EventType.PHASE_ENTERED:
-                found[name] = Phase(event.payload["phase"])
+                said = event.payload.get("phase")
+                if not isinstance(said, str) or said not in set(Phase):
+                    raise _changed(f"{name} entered {said!r}, which is no phase")
+                found[name] = Phase(said)
     return found
+
+
+def lane_of(said: str, feature: str, work_package: str) -> Lane:
+    """The lane that a row of the store names.
+
+    Raises:
+        EventStoreError: There is none of that name: the row was changed since it was written.
+    """
+    if said not in set(Lane):
+        raise _changed(f"{work_package} of {feature} is in {said!r}, which is no lane")
+    return Lane(said)
+
+
+def _changed(why: str) -> EventStoreError:
+    return EventStoreError(f"the event store was changed: {why}", hint="spec-kitty events verify")
 
 
 def names_of(worktree: Worktree, recorded: Iterable[str]) -> tuple[str, ...]:

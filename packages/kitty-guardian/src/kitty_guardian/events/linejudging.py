@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import attrs
@@ -31,6 +31,8 @@ from kitty_guardian.model.phases import Phase
 
 _AT_WORK: Final = frozenset(Lane) - {Lane.PLANNED, Lane.BLOCKED, Lane.CANCELED}
 _WORK: Final = frozenset({Phase.IMPLEMENT, Phase.REVIEW})
+_AHEAD: Final = timedelta(hours=24)
+"""How far another's clock may be ahead. What is dated later would be the last word for as long."""
 
 
 @attrs.frozen
@@ -124,6 +126,7 @@ class _Judging:
         self._standing = self._on_board(_copied(standing))
         self._accepted: list[tuple[str, int, Event]] = []
         self._ids = set(standing.own)
+        self._latest = datetime.now(UTC) + _AHEAD
         self.refused: list[RefusedLine] = []
 
     def without_repeats(self, found: Iterable[Record]) -> Iterable[Record]:
@@ -168,6 +171,9 @@ class _Judging:
             raise _refused(record.problem, "line")
         if record.event_id in self._ids or (record.event_id and self._is_taken(record.event_id)):
             raise _repeated(record)
+        if record.at is not None and record.at > self._latest:
+            ahead = _AHEAD // timedelta(hours=1)
+            raise _refused(f"is dated {record.at.isoformat()}, more than {ahead} hours from now", "future")
         if record.move is None:
             self._take_note(record)
         elif record.at is None:

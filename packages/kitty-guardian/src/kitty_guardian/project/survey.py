@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Final
 
 import attrs
 
-from kitty_guardian.errors import UnboundFeatureError
+from kitty_guardian.errors import InvalidValueError, UnboundFeatureError
 from kitty_guardian.model.phases import Phase
 from kitty_guardian.model.reports import PhaseReport
-from kitty_guardian.project.assignments import work_packages_of
-from kitty_guardian.project.binding import Binding, bind, listed, no_active_feature
+from kitty_guardian.project.assignments import assignment, work_packages_of
+from kitty_guardian.project.binding import Binding, asked_for, bind, listed, no_active_feature
 from kitty_guardian.project.copies import Copies, Copy
 from kitty_guardian.project.features import FEATURES, feature_names, read_feature, read_features, unread_folders
+from kitty_guardian.project.handles import Handles
 from kitty_guardian.project.pins import Adoption
 from kitty_guardian.project.readings import Readings
 from kitty_guardian.project.repository import Worktree
 from kitty_guardian.project.trees import GitTree, tree_on_disk
+
+_WHOLE: Final = frozenset({"", "coord"})
+"""Parts that are the whole feature."""
 
 
 @attrs.frozen
@@ -44,6 +49,7 @@ def survey(
     feature: str | None = None,
     every: bool = False,
     prior: Adoption | None = None,
+    looking: bool = False,
     readings: Readings | None = None,
     recorded: Callable[[Survey], Mapping[str, PhaseReport]] | None = None,
 ) -> Survey:
@@ -57,12 +63,14 @@ def survey(
         feature: The feature that was asked for.
         every: Whether every unfinished one was.
         prior: What was adopted before, if anything.
+        looking: Whether somebody only wants to know: nothing is bound to what is found.
         readings: What is known already.
         recorded: Given what was read, bound to nothing yet, says where the features stand: what is recorded of them
             counts, and what is finished is told by that.
 
     Raises:
-        InvalidValueError, UnknownFeatureError, UnboundFeatureError: As `bind` has them.
+        InvalidValueError, UnknownFeatureError, UnboundFeatureError: As `bind` has them; or what is asked for is not the
+            part that the work tree was made for.
         GitError: HEAD cannot be read.
     """
     readings = readings or Readings()
@@ -71,7 +79,8 @@ def survey(
         reports = _with_folders({}, worktree)
         if recorded is not None:
             reports = dict(recorded(Survey(None, reports, Binding((), ""), {})))
-        return Survey(None, reports, _bound(worktree, reports, feature, every=every, prior=prior), {})
+        binding = _bound(worktree, reports, feature, every=every, prior=prior, looking=looking)
+        return Survey(None, reports, binding, {})
     copies = Copies(worktree, head)
     with GitTree(worktree.git, head) as tree:
         reports = read_features(tree, readings)
@@ -90,7 +99,7 @@ def survey(
         reports[name], _ = _read_part(worktree, copy.commit, name, Binding((), ""), readings)
     if recorded is not None:
         reports = dict(recorded(Survey(head, reports, Binding((), ""), others)))
-    binding = _bound(worktree, reports, feature, every=every, prior=prior)
+    binding = _bound(worktree, reports, feature, every=every, prior=prior, looking=looking)
     asked = () if binding.every else binding.features
     others |= copies.that_count(asked, bound=asked, part=binding.part)
     notes += [f"{name}: {others[name].reason}" for name in asked if name in others]
@@ -122,22 +131,67 @@ def _read_part(
 
 
 def _bound(
-    worktree: Worktree, reports: Mapping[str, PhaseReport], feature: str | None, *, every: bool, prior: Adoption | None
+    worktree: Worktree,
+    reports: Mapping[str, PhaseReport],
+    feature: str | None,
+    *,
+    every: bool,
+    prior: Adoption | None,
+    looking: bool,
 ) -> Binding:
     kept: str | None = None
+    made = _made_for(worktree, reports, prior)
+    if made is not None and not looking:
+        _refuse_other(worktree, reports, made, feature, every=every)
     if feature is None and not every and prior is not None:
-        every = prior.every
-        if not every and prior.bound:
-            kept = _kept(worktree, reports, prior)
+        every = prior.every and made is None
+        if not prior.every and prior.bound:
+            kept = _kept(worktree, reports, prior) if made is None or made[0] not in reports else made[0]
             if kept is None:  # names bind a work tree once only
                 return Binding((), no_active_feature(reports))
     binding = bind(
         worktree, reports, feature=kept if feature is None else feature, every=every, branch=worktree.head_branch()
     )
+    if made is not None and prior is not None and (*binding.features, prior.part) == made:
+        binding = attrs.evolve(binding, part=prior.part, scope=prior.scope)
     if kept is None or prior is None:
         return binding
     since = f"bound to {kept} since {prior.at.astimezone():%Y-%m-%d %H:%M}"
-    return attrs.evolve(binding, reason=since, part=prior.part, scope=prior.scope)
+    part, scope = (binding.part, None) if made is not None and not prior.part else (prior.part, prior.scope)
+    return attrs.evolve(binding, reason=since, part=part, scope=scope)
+
+
+def _made_for(worktree: Worktree, reports: Mapping[str, PhaseReport], prior: Adoption | None) -> tuple[str, str] | None:
+    """The feature, and the part of it, that a work tree was made for and stays held to; None where it is a whole one.
+
+    The record says it, since names bind a work tree once only; where it says nothing, or is gone, the folder does.
+    """
+    if prior is not None and prior.bound and not prior.every and prior.part not in _WHOLE:
+        return prior.bound[0], prior.part
+    named = assignment(worktree, Handles.of(worktree, reports), None)
+    if named is None or named.part in _WHOLE:
+        return None
+    is_another = prior is not None and not prior.every and prior.bound and named.feature not in prior.bound
+    return None if is_another else (named.feature, named.part)
+
+
+def _refuse_other(
+    worktree: Worktree, reports: Mapping[str, PhaseReport], made: tuple[str, str], feature: str | None, *, every: bool
+) -> None:
+    """Nothing that is asked for takes a work tree's part away: what is closed there after a review would be open.
+
+    Raises:
+        InvalidValueError: Something else than what it was made for is asked for.
+        UnknownFeatureError: As `bind` has it.
+    """
+    if every and feature is None:
+        other = "every feature (--all)"
+    elif feature is None or every or (other := asked_for(Handles.of(worktree, reports), feature)) == made[0]:
+        return
+    raise InvalidValueError(
+        f"{worktree.root} cannot be bound to {other}: this work tree was made for {made[1]} of {made[0]}",
+        hint="spec-kitty guardian start",
+    )
 
 
 def _kept(worktree: Worktree, reports: Mapping[str, PhaseReport], prior: Adoption) -> str | None:

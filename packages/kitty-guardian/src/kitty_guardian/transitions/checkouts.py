@@ -12,6 +12,8 @@ import attrs
 from kitty_guardian.errors import GitError, TransitionRefusedError
 from kitty_guardian.project.checkouts import list_checkouts
 from kitty_guardian.project.repository import Worktree, find_worktree
+from kitty_guardian.transitions.branches import refuse_protected_changes
+from kitty_guardian.transitions.remains import clear
 
 _LONG = 300.0
 """Seconds that git may take to write or remove all files of a project."""
@@ -59,12 +61,14 @@ class WorkPlace:
         branch: Its branch.
         created: Whether it is to be made, or was made now.
         made_branch: Whether its branch is, too.
+        said: What was put aside to make it: sentences for people.
     """
 
     root: Path
     branch: str
     created: bool
     made_branch: bool = False
+    said: tuple[str, ...] = ()
 
 
 def find_place(worktree: Worktree, home: Path, feature: str, work_package: str) -> WorkPlace:
@@ -121,33 +125,58 @@ def work_place(worktree: Worktree, home: Path, feature: str, work_package: str) 
     Whoever calls it sees to it that no other process makes the same one meanwhile. Arguments as for `find_place`.
 
     Raises:
-        TransitionRefusedError: As for `find_place`.
+        TransitionRefusedError: As for `find_place`; or its branch changes what is always protected, or what is left of
+            an earlier one cannot be put aside.
         GitError: Git could not make it; nothing is left of it.
     """
     place = find_place(worktree, home, feature, work_package)
+    top = find_worktree(home)
+    _check_branch(worktree, top, place)
     if not place.created:
         return place
     git = worktree.git
     ignore(worktree)
-    base = find_worktree(home).head_commit()
+    base = top.head_commit()
     if base is None:
         raise TransitionRefusedError(
             f"{home} has no commit yet, and a work tree begins with one",
             gate="committed",
             hint='git add --all && git commit -m "The plan"',
         )
-    git.run("worktree", "prune")  # what a person's rm left of an earlier one
+    place = attrs.evolve(
+        place, said=clear(worktree, place.root)
+    )  # what a person's rm or a crash left of an earlier one
     root = os.fspath(place.root)
-    if any(each.named == place.root for each in list_checkouts(git)):  # and what a crash left
-        git.run("worktree", "remove", "--force", "--force", root, timeout=_LONG)
     arguments = ("-b", place.branch, root, base) if place.made_branch else (root, place.branch)
     try:
         git.run("worktree", "add", "--quiet", *arguments, timeout=_LONG)
-    except GitError:
+    except GitError as error:
         with contextlib.suppress(GitError):
             git.run("worktree", "remove", "--force", "--force", root, timeout=_LONG)
+        error.message = "; ".join((error.message, *place.said))
         raise
     return place
+
+
+def _check_branch(worktree: Worktree, home: Worktree, place: WorkPlace) -> None:
+    """What is there already, a branch or a whole work tree, brings no policy and no status of its own.
+
+    Raises:
+        TransitionRefusedError: It does.
+        GitError: Git could not tell.
+    """
+    root = shlex.quote(os.fspath(place.root))
+    if not place.created:
+        tip = find_worktree(place.root).head_commit()
+        remedy = f"or give the work tree up: git worktree remove {root}"
+    else:
+        status, found = worktree.git.attempt(
+            "rev-parse", "--verify", "--quiet", f"{_BRANCHES}{place.branch}^{{commit}}", accept=(0, 1)
+        )
+        tip = None if status else found.decode("ascii").strip()
+        remedy = f"or remove the branch: git branch -D {shlex.quote(place.branch)}"
+    if tip is not None:
+        refuse_protected_changes(home, tip, place.branch, remedy)
 
 
 def unmake(worktree: Worktree, place: WorkPlace) -> None:

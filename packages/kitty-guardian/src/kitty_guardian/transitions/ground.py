@@ -84,6 +84,15 @@ class Ground:
         return self.home.root / FEATURES / self.feature
 
     @cached_property
+    def head(self) -> str | None:
+        """The commit that HEAD is at where it was asked for; None before there is one.
+
+        Raises:
+            GitError: Git could not tell.
+        """
+        return self.worktree.head_commit()
+
+    @cached_property
     def meta(self) -> Mapping[str, Any]:
         """Its `meta.json`; empty where there is none that can be read."""
         try:

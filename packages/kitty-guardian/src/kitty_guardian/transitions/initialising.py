@@ -212,7 +212,7 @@ class _Initialising:
                 f"no feature was taken over: HEAD ({self._request.unattested[:12]}) breaks the commit rule"
             )
             return (), len(before)
-        left_out = adopt(self._store, self._worktree, survey(self._worktree, every=True))
+        left_out = adopt(self._store, self._worktree, survey(self._worktree, every=True, looking=True))
         self._notes += [
             f"{name} was left out: its phase cannot be read for certain (spec-kitty guardian phase --feature {name})"
             for name in left_out

@@ -112,6 +112,15 @@ class Subject:
         return self.place or self.ground.worktree
 
     @property
+    def head(self) -> str | None:
+        """The commit that HEAD is at where it is worked on; None before there is one.
+
+        Raises:
+            GitError: Git could not tell.
+        """
+        return self.ground.head if self.place is None else self.place.head_commit()
+
+    @property
     def owner(self) -> str | None:
         """Who works on it or reviews it now; a reviewer who sends it back does not own it."""
         match self.package.lane:
@@ -182,12 +191,14 @@ def check_file(subject: Subject, what: str) -> None:
 
 
 def check_clean(subject: Subject, lane: Lane) -> None:
-    """Leaving implement requires that what is protected afterwards is committed, unless it is forced.
+    """Leaving implement requires that what is protected afterwards is committed, forced or not.
+
+    What is dirty then would be what its guardian holds from now on, and nobody's review would have seen it.
 
     Raises:
         TransitionRefusedError: Something is not.
     """
-    if subject.package.lane in _WORKING and lane not in _WORKING and not subject.request.force:
+    if subject.package.lane in _WORKING and lane not in _WORKING:
         said = f"{subject.id} of {subject.ground.feature} cannot go from {subject.package.lane} to {lane}"
         refuse_uncommitted(subject.ground, subject.workspace, Phase.REVIEW, said)
 
@@ -259,7 +270,10 @@ def _mode(subject: Subject, to_lane: Lane) -> str:
 def _after(last: str) -> datetime:
     """Now, or if a clock jumped a moment after the last move: readers of the log sort by time."""
     now = datetime.now(UTC)
-    return max(now, datetime.fromisoformat(last) + timedelta(microseconds=1)) if last else now
+    try:
+        return max(now, datetime.fromisoformat(last).astimezone(UTC) + timedelta(microseconds=1)) if last else now
+    except OverflowError:  # there is no moment after it
+        return now
 
 
 def _facts(subject: Subject, guards: frozenset[Guard], to_lane: Lane) -> dict[str, Any]:
@@ -269,6 +283,7 @@ def _facts(subject: Subject, guards: frozenset[Guard], to_lane: Lane) -> dict[st
         "sandboxed": subject.request.sandboxed,
         "policy_self_approval": ground.policy.self_approval,
         "workspace": os.fspath(place.root),
+        "head": subject.head,
     }
     if to_lane in _WORKING:
         facts["base"] = subject.history.base or base_of(place, ground.home) or None

@@ -70,7 +70,7 @@ def perform(worktree: Worktree, store: EventStore, request: TransitionRequest, *
             feature = ground.feature
             return _perform(ground, request)
         except TransitionRefusedError as error:
-            _record_refusal(worktree, store, request, feature, error, layer)
+            record_refusal(worktree, store, request, feature, error, layer)
             raise
         except VersionConflict as conflict:
             if not remaining or not _is_beside(request, feature, conflict):
@@ -230,14 +230,15 @@ def _is_beside(request: TransitionRequest, feature: str, conflict: VersionConfli
     return conflict.stream not in {work_package_stream(feature, each) for each in (name, request.work_package)}
 
 
-def _record_refusal(
+def record_refusal(
     worktree: Worktree,
     store: EventStore,
     request: TransitionRequest,
     feature: str,
     error: TransitionRefusedError,
-    layer: str,
+    layer: str = "command",
 ) -> None:
+    """Record what was refused, in the trail of the work tree where it was asked for, as far as that is possible."""
     entered: Phase | Lane | None = None
     standing = None
     with contextlib.suppress(GuardianError):

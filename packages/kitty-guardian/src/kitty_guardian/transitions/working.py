@@ -17,7 +17,7 @@ from kitty_guardian.model.moves import GENESIS
 from kitty_guardian.model.phases import Phase
 from kitty_guardian.rules.policy import POLICY_PATH
 from kitty_guardian.transitions import moves
-from kitty_guardian.transitions.checkouts import checkouts, find_place
+from kitty_guardian.transitions.checkouts import checkouts
 from kitty_guardian.transitions.facts import History, differing
 from kitty_guardian.transitions.ground import Step
 from kitty_guardian.transitions.moves import Subject
@@ -179,11 +179,12 @@ def _check_committed(subject: Subject) -> None:
 
 
 def _check_workspace(subject: Subject) -> None:
-    """That the place where it is to be worked on is a work tree of this repository, or can become one."""
+    """That the place where it is to be worked on is a work tree of this repository.
+
+    Where none is said, nobody looks: another process may be making it, and whoever makes it holds a lock then.
+    """
     ground, wanted = subject.ground, subject.request.workspace
-    if not wanted:
-        find_place(ground.worktree, ground.home.root, ground.feature, subject.id)
-    elif all(str(each.root) != wanted for each in checkouts(ground.worktree)):
+    if wanted and all(str(each.root) != wanted for each in checkouts(ground.worktree)):
         _refuse(subject, "be begun", "workspace", f"{wanted} is no work tree of this repository", _implement(subject))
 
 

@@ -33,28 +33,29 @@ class AppendFile:
             os.write(fd, b"\n")
         return fd
 
-    def write(self, line: Mapping[str, Any]) -> None:
-        """Append one line; undecodable file names are surrogates, which ASCII escapes carry without loss."""
+    def write(self, line: Mapping[str, Any]) -> bytes:
+        """Append one line and give it; undecodable file names are surrogates, which ASCII escapes carry."""
         data = json.dumps(line, ensure_ascii=True).encode() + b"\n"
         os.write(self.fd, data)
         self._size += len(data)
         self._kept += data
         if len(self._kept) > 2 * _KEPT_BYTES:
             del self._kept[: self._kept.index(b"\n", len(self._kept) - _KEPT_BYTES) + 1]
+        return data
 
     def is_in_place(self) -> bool:
-        """Whether the file on disk is still the one that is held open, and nobody cut it."""
+        """Whether the file on disk is still the one that is held open, and nobody cut it or wrote into it."""
         try:
             standing = self.path.lstat()
         except OSError:
             return False
-        return standing.st_ino == os.fstat(self.fd).st_ino and standing.st_size >= self._size
+        return standing.st_ino == os.fstat(self.fd).st_ino and standing.st_size == self._size
 
     def write_anew(self) -> None:
-        """Put the file back on disk: somebody removed, exchanged or cut it."""
+        """Put the file back on disk: somebody removed, exchanged or cut it, or wrote lines of their own into it."""
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         held = os.pread(self.fd, os.fstat(self.fd).st_size, 0)
-        data = held if len(held) >= self._size else bytes(self._kept)
+        data = held if len(held) == self._size else bytes(self._kept)
         self.path.unlink(missing_ok=True)
         # The descriptor's number stays, since others hold it.
         fresh = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
@@ -62,10 +63,6 @@ class AppendFile:
         self._size = len(data)
         os.dup2(fresh, self.fd, inheritable=False)
         os.close(fresh)
-
-    def held(self) -> bytes:
-        """Everything in the file that is held open, also where its name is gone."""
-        return os.pread(self.fd, os.fstat(self.fd).st_size, 0)
 
     def close(self) -> None:
         """Let go of the file."""

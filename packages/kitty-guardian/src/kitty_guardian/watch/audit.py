@@ -25,19 +25,19 @@ class AuditTrail(AppendFile):
 
     Attributes:
         violations: How many violations it holds.
-        written: Called after each event.
+        written: Given each line after it was written.
     """
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self.violations = sum(event.get("event_type") == EventType.VIOLATION for event in read_events(path))
-        self.written: Callable[[], None] = _nothing
+        self.written: Callable[[bytes], None] = _nothing
 
     def append(self, event_type: EventType, payload: Mapping[str, Any]) -> str:
         """Write one event and give its id; a plain `write(2)`, so that it survives a crash of this process."""
         event_id = next_ulid()
         self.violations += event_type is EventType.VIOLATION
-        self.write(
+        line = self.write(
             {
                 "schema": SCHEMA,
                 "event_id": event_id,
@@ -46,11 +46,11 @@ class AuditTrail(AppendFile):
                 "payload": payload,
             }
         )
-        self.written()
+        self.written(line)
         return event_id
 
 
-def _nothing() -> None:
+def _nothing(_line: bytes) -> None:
     """Nobody waits for it."""
 
 

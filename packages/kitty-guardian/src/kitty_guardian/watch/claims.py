@@ -8,6 +8,7 @@ from collections.abc import Callable
 from enum import Enum, auto
 
 from kitty_guardian.rules.situation import Situation
+from kitty_guardian.watch.heads import Heads
 from kitty_guardian.watch.record import Legal, LegalRecord
 from kitty_guardian.watch.requests import Requests
 from kitty_guardian.watch.sanctions import LONGEST, Sanctions
@@ -32,6 +33,7 @@ class Claims:
         sanctions: What events sanction.
         requests: Judges what is asked for by writing.
         follow: Takes up what was recorded since; gives whether that changes what is enforced.
+        heads: HEAD, and what is being merged into it.
     """
 
     def __init__(
@@ -41,7 +43,9 @@ class Claims:
         sanctions: Sanctions,
         requests: Requests,
         follow: Callable[[], bool],
+        heads: Heads,
     ) -> None:
+        self._heads = heads
         self._tree = tree
         self._record = record
         self._sanctions = sanctions
@@ -72,14 +76,16 @@ class Claims:
             return Claim.ANEW if self._follow() else Claim.NONE
         if st is None or not stat.S_ISREG(st.st_mode) or not self._sanctions.concerns(path):
             return Claim.NONE
-        return self._of_content(path, entry, gated=gated)
+        return self._of_content(path, entry, situation, gated=gated)
 
-    def _of_content(self, path: str, entry: Legal | None, *, gated: bool) -> Claim:
+    def _of_content(self, path: str, entry: Legal | None, situation: Situation, *, gated: bool) -> Claim:
         data = self._read(path)
         if data is None:
             return Claim.NONE
         legal = b"" if entry is None or entry.kind is not Kind.FILE else b"".join(self._record.content(entry.sha256))
-        if self._sanctions.allows(path, data, legal=legal, read=self._read):
+        if self._sanctions.allows(
+            path, data, legal=legal, read=self._read, heads=lambda place: self._heads.lines_of(place, situation.judge)
+        ):
             return Claim.LEGAL
         if gated and (taken := self._requests.takes_lines(path, data, legal)) is not None:
             self._follow()

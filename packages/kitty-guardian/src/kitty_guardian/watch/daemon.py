@@ -20,7 +20,7 @@ from typing import Any, TextIO
 
 import attrs
 
-from kitty_guardian.errors import GuardianError
+from kitty_guardian.errors import EventStoreError, GuardianError
 from kitty_guardian.events.sqlite import SqliteEventStore
 from kitty_guardian.project.repository import find_worktree
 from kitty_guardian.watch.appearance import Appearance
@@ -88,7 +88,7 @@ class Daemon:
         changes = session.begin()
         self._watching.refresh()
         self._sync.start()
-        self._session.audit.written = self._intake.tell
+        self._session.intake.offered = self._intake.tell
         self._intake.start()
         self._hand_over()
         self._control.start()
@@ -200,7 +200,8 @@ class Daemon:
             where = f" ({', '.join(map(str, arguments))})" if arguments else ""
             self._fault = (time.monotonic(), f"{type(error).__name__}: {error}{where}")
             if not isinstance(error, (GuardianError, OSError)):
-                traceback.print_exc()
+                with contextlib.suppress(OSError):  # no space for the log either
+                    traceback.print_exc()
             self._next_scan = min(self._next_scan, time.monotonic() + _RETRY_SECONDS)
             return False
         return True
@@ -303,6 +304,11 @@ class Daemon:
         from kitty_guardian.transitions.performing import answer
 
         worktree = self._session.worktree
+        if (broken := self._session.standings.broken) is not None:
+            raise EventStoreError(
+                f"nothing is recorded while the event store is not believed: {broken}",
+                hint="spec-kitty events verify, then: spec-kitty guardian restart --accept-current --reason TEXT",
+            )
         with SqliteEventStore(Path(worktree.state.events)) as store:
             return answer(worktree, store, request)
 

@@ -81,6 +81,7 @@ class Guard:
         self._heads = heads
         self._clock = clock
         self._claim = claim
+        self._from_head = False
         self.brought: Callable[[Iterable[HeadChange]], None] = _nobody
         self._meanwhile: Callable[[], None] | None = None
         self._compared: set[str] = set()  # directories, since the last news
@@ -138,13 +139,16 @@ class Guard:
             if st is not None:
                 self._baseline.read(path, st)
 
-    def adopt(self, previous: Situation | None) -> None:
+    def adopt(self, previous: Situation | None, *, from_head: bool = False) -> None:
         """Record every path that is protected now and was not before.
 
         Args:
             previous: What was protected until now: what is not recorded although it was protected must be absent.
                 None at the first adoption.
+            from_head: Take for legal what HEAD holds, not what stands there: it was clean when it was closed, and what
+                differs since then came too late.
         """
+        self._from_head = from_head
         self._record.begin()
         for path in self._record.paths():
             entry = self._record.get(path)
@@ -153,6 +157,8 @@ class Guard:
         self.exemptions.known.clear()
         nested = set(self.exemptions.boundaries)
         self._adopt_below("", previous, nested)
+        if from_head:
+            self._adopt_missing(previous)
         self.exemptions.boundaries = frozenset(nested)
         self._record.commit()
 
@@ -172,10 +178,32 @@ class Guard:
             if denied and path not in self._record:
                 # What came while it was protected is not adopted: the next scan takes it.
                 exempt = self.exemptions.is_exempt(path, self.situation, directory=is_directory)
-                if exempt or not came_before or not self._baseline.capture(path, st):
+                if exempt or not came_before or not self._capture(path, st):
                     continue
             if is_directory:
                 self._adopt_below(path, previous, nested)
+
+    def _capture(self, path: str, st: os.stat_result) -> bool:
+        """Record what is legal at `path` from now on; False for what cannot be recorded, or came too late."""
+        if not self._from_head:
+            return self._baseline.capture(path, st)
+        if stat.S_ISDIR(st.st_mode):
+            return self._heads.tracks(path) and self._baseline.capture(path, st)
+        if self._heads.has_now(path, st, self._tree):
+            return self._baseline.capture(path, st)
+        legal = self._heads.state_at(path, self._record, metadata_of(st))
+        if legal is not None:
+            self._baseline.set(path, legal)
+        return legal is not None
+
+    def _adopt_missing(self, previous: Situation | None) -> None:
+        """What HEAD holds and does not stand there any more is legal, too: it comes back."""
+        for path in self._heads.tracked():
+            was_open = previous is None or previous.judge(path).allowed
+            if was_open and path not in self._record and not self.situation.judge(path).allowed:
+                legal = self._heads.state_at(path, self._record, self._baseline.metadata_for_new())
+                if legal is not None and self._tree.lstat(path) is None:
+                    self._baseline.set(path, legal)
 
     # Comparison
 

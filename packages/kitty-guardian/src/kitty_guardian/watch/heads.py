@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable
 
 import attrs
@@ -19,7 +20,7 @@ from kitty_guardian.watch.gitwork import GitWork
 from kitty_guardian.watch.headlook import HeadLook
 from kitty_guardian.watch.ignored import IgnoreRules
 from kitty_guardian.watch.record import Legal, LegalRecord
-from kitty_guardian.watch.sanctions import LONGEST, Sanctions
+from kitty_guardian.watch.sanctions import LONGEST, Sanctions, is_log
 from kitty_guardian.watch.tree import Metadata, WorkTree, ancestors
 
 _HEAD_FACT = "head"
@@ -27,6 +28,7 @@ _UNSETTLED_FACT = "unsettled"
 _FILTERS_FACT = "filters"
 
 _Decide = Callable[[str], Decision]
+_WORK_PACKAGE = re.compile(r"(WP[0-9]+)(?:[^0-9A-Za-z].*)?\.md\Z", re.DOTALL | re.IGNORECASE)
 
 
 @attrs.frozen
@@ -154,7 +156,9 @@ class Heads:
             head,
             attested,
             decide=decide,
-            is_legal_state=lambda path, entry: self._checkouts.is_legal(entry, path, record.get(path), record),
+            is_legal_state=lambda path, entry: (
+                not is_log(path) and self._checkouts.is_legal(entry, path, record.get(path), record)
+            ),
             is_sanctioned=self._is_sanctioned,
         )
         told, self._refusals = self._refusals, judgement.refusals
@@ -212,6 +216,43 @@ class Heads:
         self._gitlinks = frozenset(path for path, entry in self._tree.items() if entry.mode == GITLINK)
 
     # What the head that counts says of a path
+
+    def tracked(self) -> tuple[str, ...]:
+        """Every file it holds."""
+        return tuple(self._tree)
+
+    def has_now(self, path: str, st: os.stat_result, tree: WorkTree) -> bool:
+        """Whether it holds exactly what stands at `path`."""
+        return self._checkouts.stands(self._tree.get(path), path, st, tree)
+
+    def state_at(self, path: str, record: LegalRecord, like: Metadata) -> Legal | None:
+        """What it holds at `path`, as it would stand in the work tree; arguments as for `legal_state`."""
+        entry = self._tree.get(path)
+        return None if entry is None else self._checkouts.legal_state(entry, path, record, like)
+
+    def work_packages(self, feature: str) -> frozenset[str]:
+        """The work packages of a feature that it holds a file of."""
+        prefix = f"kitty-specs/{feature}/tasks/"
+        names = (path.rpartition("/")[2] for path in self._tree if path.startswith(prefix))
+        return frozenset(found[1].upper() for name in names if (found := _WORK_PACKAGE.match(name)) is not None)
+
+    def lines_of(self, path: str, decide: _Decide) -> tuple[bytes, ...]:
+        """The logs at `path` whose lines may stand there: its own, and those of commits being merged that count."""
+        found = [self.held(path)]
+        try:
+            merged = [commit for _, commits in self._git.operations() for commit in commits]
+            found += [self._blob(f"{commit}:{path}") for commit in merged if self.counts(commit, decide)]
+        except GitError:
+            pass  # what cannot be asked brings nothing
+        return tuple(data for data in found if data is not None)
+
+    def attest_if_it_counts(self, commit: str, decide: _Decide) -> None:
+        """Remember a commit as judged, by rules that held when it was handed in; one that breaks them is left alone."""
+        try:
+            if commit not in self._record.attested() and self.counts(commit, decide):
+                self._record.attest([commit])
+        except GitError:
+            return  # not here (yet)
 
     def tracks(self, path: str) -> bool:
         """Whether it holds `path`, as a file or as a directory."""
@@ -279,8 +320,8 @@ class Heads:
             commit,
             self._record.attested(),
             decide=decide,
-            is_legal_state=lambda path, entry: self._checkouts.is_legal(
-                entry, path, self._record.get(path), self._record
+            is_legal_state=lambda path, entry: (
+                not is_log(path) and self._checkouts.is_legal(entry, path, self._record.get(path), self._record)
             ),
             is_sanctioned=self._is_sanctioned,
         ).attested

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -11,10 +12,12 @@ from kitty_guardian.errors import EventStoreError, GitError, GuardianError, Vers
 from kitty_guardian.events import lines
 from kitty_guardian.events.importing import RefusedLine, adopt, judge
 from kitty_guardian.model.events import EventType, Source
+from kitty_guardian.model.lanes import Lane
 from kitty_guardian.project.binding import Binding
 from kitty_guardian.project.features import FEATURES, read_feature
 from kitty_guardian.project.gathering import STATUS_LOG
 from kitty_guardian.project.repository import Worktree
+from kitty_guardian.project.statuslines import LineError, Move, read_line
 from kitty_guardian.project.survey import Survey
 from kitty_guardian.project.trees import GitTree
 from kitty_guardian.watch.audit import AuditTrail
@@ -24,6 +27,7 @@ from kitty_guardian.watch.standings import Standings
 _FEATURE: Final = re.compile(rf"{FEATURES}/([^/]+)/")
 _TRIES: Final = 5
 _MOST_NOTES: Final = 5
+_MOST_REFS: Final = 100
 
 
 class Imports:
@@ -47,6 +51,7 @@ class Imports:
         self._audit = audit
         self._told: set[str] = set()
         self.waiting: set[str] = set()
+        self._vouched: set[str] = set()
         self.notes: list[str] = []
 
     def expect(self, changes: Iterable[Change]) -> None:
@@ -54,9 +59,17 @@ class Imports:
         found = (_FEATURE.match(change.path) for change in changes if change.new is not None)
         self.waiting.update(match[1] for match in found if match is not None)
 
-    def expect_features(self, features: Iterable[str]) -> None:
-        """Look at these features, whatever HEAD changed."""
-        self.waiting.update(features)
+    def expect_features(self, features: Iterable[str], *, vouched: bool) -> None:
+        """Look at these features, whatever HEAD changed.
+
+        Args:
+            features: Folder names below `kitty-specs/`.
+            vouched: Take only lines that a remote-tracking reference has, too: nobody has judged HEAD.
+        """
+        names = tuple(features)
+        self.waiting.update(names)
+        if vouched:
+            self._vouched.update(names)
 
     def run(self) -> None:
         """Import what waits; what cannot be written now waits on."""
@@ -79,6 +92,8 @@ class Imports:
             return
         for _ in range(_TRIES):
             unknown = lines.unknown(log, self._standings.board.feature(feature))
+            if feature in self._vouched:
+                unknown = self._only_vouched(feature, unknown)
             judged = judge(
                 feature, unknown, self._standings.board, source=Source.GIT, facts_of=_no_facts,
                 is_taken=self._standings.store.has,
@@ -94,6 +109,25 @@ class Imports:
             return
         raise EventStoreError(f"others keep appending to {feature}")
 
+    def _only_vouched(self, feature: str, unknown: Iterable[tuple[int, bytes]]) -> tuple[tuple[int, bytes], ...]:
+        """Those of these lines that a remote has, too; of the others it is told that they move nothing."""
+        path = f"{FEATURES}/{feature}/{STATUS_LOG}"
+        git = self._worktree.git
+        refs = git.run("for-each-ref", "--format=%(objectname)", f"--count={_MOST_REFS}", "refs/remotes").split()
+        known: set[str] = set()
+        for ref in dict.fromkeys(refs):
+            status, output = git.attempt("cat-file", "blob", f"{ref.decode('ascii')}:{path}", accept=range(256))
+            if status == 0:
+                known.update(lines.line_hash(raw) for raw in output.split(b"\n") if raw.strip())
+        found: list[tuple[int, bytes]] = []
+        for number, raw in unknown:
+            if lines.line_hash(raw) in known:
+                found.append((number, raw))
+            else:
+                reason = "no guardian has judged the commit that brought it, and no remote has it"
+                self._refuse(feature, RefusedLine(number, raw, "unattested", reason))
+        return tuple(found)
+
     def _adopt(self, feature: str) -> None:
         """A feature that came with HEAD and that nobody here has seen before: what it holds is its history."""
         head = self._heads.head
@@ -105,8 +139,8 @@ class Imports:
         self._standings.follow()
 
     def _refuse(self, feature: str, refused: RefusedLine) -> None:
-        if refused.gate == "one-step":
-            return  # two teammates entered the same phase: nothing is missing, and nothing is wrong
+        if refused.gate == "one-step" or self._is_settled(feature, refused.raw):
+            return  # two teammates took the same step: nothing is missing, and nothing is wrong
         told = (
             f"{FEATURES}/{feature}/{STATUS_LOG}:{refused.number}, which HEAD brought, moves nothing: {refused.reason}"
         )
@@ -116,6 +150,14 @@ class Imports:
             "line": refused.raw.decode("utf-8", "backslashreplace"),
         }  # fmt: skip
         self._tell_once(feature, lines.line_hash(refused.raw), told, payload)
+
+    def _is_settled(self, feature: str, raw: bytes) -> bool:
+        """Whether a line only plans what stands as planned already, here and in another clone alike."""
+        with contextlib.suppress(LineError):
+            read = read_line(raw, 1)
+            if isinstance(read, Move) and read.to_lane is Lane.PLANNED:
+                return read.work_package in self._standings.board.feature(feature).work_packages
+        return False
 
     def _tell_once(self, feature: str, name: str, note: str, payload: Mapping[str, Any]) -> None:
         if name in self._told:

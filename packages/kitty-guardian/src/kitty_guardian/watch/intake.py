@@ -1,7 +1,7 @@
 """Takes the audit trail into the event store, behind the back of the worker that writes it.
 
 A revert never waits for the store: another process may hold it locked for as long as it likes. So the trail is written
-first, a line with one `write(2)`, and comes into the store from there; a line that is there already is passed over.
+first, a line with one `write(2)`, and comes into the store after that; a line that is there already is passed over.
 """
 
 from __future__ import annotations
@@ -10,28 +10,30 @@ import contextlib
 import errno
 import json
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from kitty_guardian.errors import EventStoreError, GuardianBusyError, InvalidEventError
 from kitty_guardian.events.sqlite import SqliteEventStore
 from kitty_guardian.events.store import Write
-from kitty_guardian.model.events import Event, EventType, Source
+from kitty_guardian.model.events import Event, Source
 from kitty_guardian.watch.locking import holding
 from kitty_guardian.watch.rescue import rescue_lock
 
 _BATCH = 500
-_CHUNK = 1 << 20
 _RETRY_SECONDS = 1.0
 _GATHERING_SECONDS = 0.2
 _LOCK_SECONDS = 1.0
-_KNOWN = frozenset(EventType)
 
 
 class Intake:
-    """Follows one trail.
+    """Takes in what one trail held when it was opened, and then what its own process writes; nothing else.
+
+    Whoever else writes into the file puts nothing into the store.
 
     Args:
         trail: Its file; it need not exist.
@@ -40,22 +42,36 @@ class Intake:
 
     Attributes:
         trouble: Why lines wait, or None.
+        offered: Told that there is something.
     """
 
     def __init__(self, trail: Path, database: Path, stream: str) -> None:
         self._trail = trail
         self._database = database
         self._stream = stream
-        self._place = (0, 0)  # inode, offset
+        self._waiting: deque[bytes] = deque()
+        with contextlib.suppress(FileNotFoundError):
+            self._waiting.extend(trail.read_bytes().split(b"\n"))
         self.trouble: str | None = None
+        self.offered: Callable[[], None] = _nobody
+
+    def offer(self, line: bytes) -> None:
+        """A line was written."""
+        self._waiting.append(line)
+        self.offered()
 
     def take(self) -> bool:
-        """Take in everything the trail holds beyond what was taken; False where the store cannot be written now."""
+        """Take in everything that waits; False where the store cannot be written now."""
+        if not self._waiting:
+            return True
         try:
             if not self._database.exists():
                 raise FileNotFoundError(errno.ENOENT, "it is gone", str(self._database))  # its owner puts it back
             with holding(rescue_lock(self._database), timeout=_LOCK_SECONDS), SqliteEventStore(self._database) as store:
-                self._take(store)
+                while lines := list(islice(self._waiting, _BATCH)):
+                    self._append(store, lines)
+                    for _ in lines:
+                        self._waiting.popleft()
         except GuardianBusyError:
             return False
         except (EventStoreError, OSError) as error:
@@ -64,53 +80,29 @@ class Intake:
         self.trouble = None
         return True
 
-    def take_from(self, lines: bytes) -> None:
-        """Take in lines whose file is gone.
-
-        Args:
-            lines: The whole of it.
-        """
-        with contextlib.suppress(EventStoreError, OSError), SqliteEventStore(self._database) as store:
-            self._append(store, lines.split(b"\n"))
-
-    def _take(self, store: SqliteEventStore) -> None:
-        try:
-            file = self._trail.open("rb")
-        except FileNotFoundError:
-            return
-        with file:
-            inode, offset = self._place
-            standing = self._trail.stat()
-            if inode != standing.st_ino or offset > standing.st_size:
-                offset = 0  # another file stands there: what of it is known is passed over
-            file.seek(offset)
-            waiting = b""
-            while chunk := file.read(_CHUNK):
-                *whole, waiting = (waiting + chunk).split(b"\n")
-                self._append(store, whole)
-                offset += sum(len(line) + 1 for line in whole)
-                self._place = (standing.st_ino, offset)
-
     def _append(self, store: SqliteEventStore, lines: Iterable[bytes]) -> None:
         fresh: dict[str, Event] = {}
         for line in lines:
             event = event_of(line)
             if event is not None and event.event_id not in fresh and not store.has(event.event_id):
                 fresh[event.event_id] = event
-        events = tuple(fresh.values())
-        for begin in range(0, len(events), _BATCH):
-            batch = events[begin : begin + _BATCH]
-            try:
-                store.commit([Write(self._stream, batch, None)])
-            except InvalidEventError:
-                for event in batch:  # one that cannot be kept stays in the trail and holds up no other
-                    self._append_one(store, event)
+        if not fresh:
+            return
+        try:
+            store.commit([Write(self._stream, tuple(fresh.values()), None)])
+        except InvalidEventError:
+            for event in fresh.values():  # one that cannot be kept stays in the trail and holds up no other
+                self._append_one(store, event)
 
     def _append_one(self, store: SqliteEventStore, event: Event) -> None:
         try:
             store.commit([Write(self._stream, [event], None)])
         except InvalidEventError as error:
             self.trouble = f"one line of the audit trail stays outside the event store: {error.message}"
+
+
+def _nobody() -> None:
+    """Nobody waits for it."""
 
 
 class IntakeThread(threading.Thread):

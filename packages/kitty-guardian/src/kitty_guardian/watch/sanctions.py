@@ -43,7 +43,9 @@ class Sanctions:
             return False
         return found[2] in {_LOG, "status.json"} or bool(self._sums(path, found[1]))
 
-    def allows(self, path: str, data: bytes, *, legal: bytes | None, read: Read) -> bool:
+    def allows(
+        self, path: str, data: bytes, *, legal: bytes | None, read: Read, heads: Callable[[str], tuple[bytes, ...]]
+    ) -> bool:
         """Whether `data` may stand at `path`.
 
         Args:
@@ -51,6 +53,8 @@ class Sanctions:
             data: What stands there.
             legal: What was legal there before, or None.
             read: Other files as they stand.
+            heads: Logs whose lines may stand there, recorded or not, by path: those of HEAD, and of what is being
+                merged. A line of a teammate that moves nothing is still a line of theirs.
         """
         found = _OF_A_FEATURE.match(path)
         if found is None:
@@ -59,10 +63,12 @@ class Sanctions:
         standing = self._standings.board.feature(feature)
         if name == _LOG:
             # A file without any line is not a log that an event sanctions: somebody is about to write into it.
-            return is_known(data, standing) and _hashes(legal or b"") <= _hashes(data) != frozenset()
+            whole = _hashes(legal or b"") <= _hashes(data) != frozenset()
+            return whole and _is_covered(data, standing, heads, path)
         if name == "status.json":
-            log = read(f"{path.rpartition('/')[0]}/{_LOG}")
-            return log is not None and is_known(log, standing) and statusfile.agrees(data, log)
+            place = f"{path.rpartition('/')[0]}/{_LOG}"
+            log = read(place)
+            return log is not None and _is_covered(log, standing, heads, place) and statusfile.agrees(data, log)
         return self._sums(path, feature)[-1:] == [hashlib.sha256(data).hexdigest()]
 
     def allowed_once(self, path: str, data: bytes, *, parents: tuple[bytes, ...], read: Read) -> bool:
@@ -99,6 +105,18 @@ class Sanctions:
 def is_known(data: bytes, standing: FeatureStanding) -> bool:
     """Whether every line of a status log is in the store."""
     return not lines.unknown(data, standing)
+
+
+def is_log(path: str) -> bool:
+    """Whether a feature's status log belongs at `path`."""
+    found = _OF_A_FEATURE.match(path)
+    return found is not None and found[2] == _LOG
+
+
+def _is_covered(data: bytes, standing: FeatureStanding, heads: Callable[[str], tuple[bytes, ...]], path: str) -> bool:
+    """Whether every line is in the store or in a head that counts."""
+    unknown = {lines.line_hash(raw) for _, raw in lines.unknown(data, standing)}
+    return not unknown or unknown <= frozenset[str]().union(*map(_hashes, heads(path)))
 
 
 def _hashes(data: bytes) -> frozenset[str]:

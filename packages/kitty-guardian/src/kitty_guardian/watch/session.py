@@ -40,7 +40,7 @@ from kitty_guardian.project.policyfile import read_policy_file, says_transitions
 from kitty_guardian.project.repository import Worktree, is_upstreams
 from kitty_guardian.project.survey import Survey, survey
 from kitty_guardian.rules.policy import POLICY_PATH, Policy, parse_policy
-from kitty_guardian.rules.situation import FeatureState, Situation
+from kitty_guardian.rules.situation import UNKNOWN, FeatureState, Situation
 from kitty_guardian.watch.audit import AuditTrail
 from kitty_guardian.watch.claims import Claim, Claims
 from kitty_guardian.watch.forgeries import Forgeries
@@ -107,6 +107,7 @@ class Session:
         self.audit = AuditTrail(Path(self.state.violations))
         events = Path(worktree.state.events)
         self.intake = Intake(Path(self.state.violations), events, audit_stream(worktree.name))
+        self.audit.written = self.intake.offer
         self.standings = Standings(worktree, self.record)
         self.standings.begin(trust=request.accept_current is not None)
         self.quarantine = Quarantine(Path(self.state.quarantine), Path(self.state.journal), self.tree, self.record)
@@ -142,8 +143,9 @@ class Session:
         self.forgeries = Forgeries(self.tree, self.standings, self.heads, self.audit)
         self._imports = Imports(worktree, self.standings, self.heads, self.audit)
         requests = Requests(worktree, self.standings, clock)
-        self._claims = Claims(self.tree, self.record, sanctions, requests, self.follow_store)
+        self._claims = Claims(self.tree, self.record, sanctions, requests, self.follow_store, self.heads)
         self._policy_seen = b""
+        self._compare_all = False
         self._due: float | None = None
         self.upkeep = Upkeep(
             worktree=worktree, tree=self.tree, record=self.record, quarantine=self.quarantine, audit=self.audit,
@@ -168,11 +170,20 @@ class Session:
             self.heads.load()
             previous = self._remembered_situation()
             self.guard.exemptions.boundaries = frozenset(json.loads(self.record.fact("boundaries") or "[]"))
-        self.guard.adopt(previous)
-        self._remember()
+        self.guard.situation = self._situation()  # what HEAD holds is known only now
+        self._attest_what_was_handed_in()
+        if previous is None:
+            from_head = self._first and (bool(self.adoption.part) or self._was_guarded())
+        else:
+            from_head = self._was_clean(previous, self.guard.situation)
+
+        def make_legal() -> None:
+            self._close(previous, from_head=from_head)
+            self._catch_up()
+
+        changes = self.guard.after_downtime(make_legal)
         if self.standings.broken is not None:
             self.upkeep.tell_of_store("unresolved", self.standings.broken)
-        changes = self.guard.after_downtime(self._catch_up)
         self.audit.append(
             EventType.PHASE_ENTERED,
             {
@@ -186,9 +197,14 @@ class Session:
         self.intake.take()
         return changes
 
+    def _was_guarded(self) -> bool:
+        """Whether a guardian was here before, though its record is gone."""
+        return self._had_adoption or bool(self.standings.store.version(audit_stream(self.worktree.name)) >= 0)
+
     def _catch_up(self) -> None:
         self.guard.follow_head()
-        self._imports.expect_features(self.adoption.bound)
+        # A HEAD that nobody judged brings no lines of its own, only those that a remote has, too.
+        self._imports.expect_features(self.adoption.bound, vouched=self._first)
         self._import()
         self.guard.scan()
         self.forgeries.look(self.adoption.bound)
@@ -209,6 +225,7 @@ class Session:
     def _adoption(self) -> Adoption:
         """What is pinned: anew after a person's stop, as recorded after a crash."""
         request, prior = self.request, Adoption.read(self.state.adoption)
+        self._had_adoption = prior is not None
         stopped = self.record.fact(_STOPPED) == _YES
         if prior is not None and not (stopped or request.fresh or request.accept_current or self._first):
             handles = Handles.of(self.worktree, prior.features)
@@ -274,10 +291,20 @@ class Session:
     # What is protected
 
     def _states(self) -> dict[str, FeatureState]:
-        return self.standings.states(self.adoption)
+        states = self.standings.states(self.adoption)
+        for name in self.adoption.bound:
+            state = states.get(name)
+            # A work package that HEAD holds and nobody has planned yet is still to be done.
+            if state is not None and state.finished and self._has_more(name):
+                states[name] = attrs.evolve(state, finished=False)
+        return states
+
+    def _has_more(self, feature: str) -> bool:
+        standing = self.standings.board.features.get(feature)
+        return standing is not None and not self.heads.work_packages(feature) <= standing.lanes().keys()
 
     def _situation(self) -> Situation:
-        self._turn = self.standings.turn
+        self._turn = (self.standings.turn, self.heads.head)  # what HEAD holds tells what is still to be done
         return Situation(
             policy=self.policy,
             features=self._states(),
@@ -315,10 +342,47 @@ class Session:
         self.guard.scan()
         self._enter(self._situation())
 
-    def _enter(self, situation: Situation) -> None:
-        previous, self.guard.situation = self.guard.situation, situation
-        self.guard.adopt(previous)
+    def _enter(self, situation: Situation, *, from_head: bool = False) -> None:
+        previous = self.guard.situation
+        if not from_head:
+            self.guard.follow_head()  # what was committed before counts by the rules it was committed under
+        self.guard.situation = situation
+        self._close(previous, from_head=from_head)
+
+    def _close(self, previous: Situation | None, *, from_head: bool) -> None:
+        """Record what became protected: as it stands, or where it was found clean, as HEAD holds it."""
+        if from_head and previous is not None:
+            self.guard.follow_head()  # what came after the step does not count; what was handed in does
+        self.guard.adopt(previous, from_head=from_head and self.heads.head is not None)
+        self._compare_all |= from_head
         self._remember()
+
+    def _attest_what_was_handed_in(self) -> None:
+        """Commits that were handed in by a recorded step count, if they keep the rules of implement.
+
+        So a work package that was accepted can be merged while its feature is in another phase again, and what was
+        committed a moment before the step does not come too late.
+        """
+        handed_in, self.standings.handed_in = self.standings.handed_in, []
+        for feature, work_package, head in handed_in:
+            phase = Phase.IMPLEMENT if work_package else self.guard.situation.features.get(feature, UNKNOWN).phase
+            rules = Situation(self.policy, {feature: FeatureState(phase)}, (feature,))
+            self.heads.attest_if_it_counts(head, rules.judge)
+
+    def _was_clean(self, before: Situation, after: Situation) -> bool:
+        """Whether a step that closes paths here asked for a clean tree first.
+
+        It does where work is handed in from, and where a phase is entered. It does not in a work tree that only sees
+        the lanes of others: what is written there, and was legal, stays.
+        """
+        for name in self.adoption.bound:
+            was, now = before.features.get(name), after.features.get(name)
+            if was is None or now is None or was.phase is now.phase or self.adoption.part:
+                continue
+            by_lanes = self.standings.board.feature(name).entered in {Phase.IMPLEMENT, Phase.REVIEW}
+            if by_lanes and now.phase is not Phase.IMPLEMENT:
+                return False
+        return True
 
     def follow_store(self) -> bool:
         """Take up what was recorded since the last look; whether that changes what is enforced.
@@ -327,12 +391,13 @@ class Session:
         wrong, though this process learns of it late.
         """
         self.standings.follow()
-        if self.standings.turn == self._turn:
+        if self._turn == (self.standings.turn, self.heads.head):
             return False
         situation = self._situation()
+        self._attest_what_was_handed_in()
         if situation == self.guard.situation:
             return False
-        self._enter(situation)
+        self._enter(situation, from_head=self._was_clean(self.guard.situation, situation))
         return True
 
     # What else may speak for content
@@ -365,6 +430,9 @@ class Session:
             self._resituate()
         self.follow_store()
         self._import()
+        if self._compare_all:
+            self._compare_all = False
+            self.guard.scan()
         self._follow_policy()
         self._due = self.guard.tick()
         if self.quarantine.follow_late_writers():
@@ -511,10 +579,7 @@ class Session:
         self._ignore.close()
         self._reserve.close()
         self.quarantine.close()
-        if self.audit.path.exists():
-            self.intake.take()
-        elif self.worktree.common_dir.exists():  # the work tree was removed with everything of its own
-            self.intake.take_from(self.audit.held())
+        self.intake.take()
         self.standings.follow()
         with contextlib.suppress(sqlite3.Error):  # the record is gone with its work tree
             self.standings.drop_anchor()

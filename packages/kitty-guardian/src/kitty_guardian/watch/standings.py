@@ -18,7 +18,7 @@ from kitty_guardian.events.phases import states_on
 from kitty_guardian.events.sqlite import SqliteEventStore
 from kitty_guardian.events.store import Write
 from kitty_guardian.events.validators import DEFAULT
-from kitty_guardian.model.events import Event, Source
+from kitty_guardian.model.events import Event, Source, subject_of
 from kitty_guardian.model.phases import Phase
 from kitty_guardian.project.pins import Adoption
 from kitty_guardian.project.repository import Worktree
@@ -41,6 +41,8 @@ class Standings:
     Attributes:
         board: What the events add up to, as far as they were read.
         trouble: Why the store cannot be used now, or None.
+        handed_in: Feature, work package (or empty) and commit of every step that was recorded since the last look;
+            whoever looks empties it.
         broken: Why what it says is not believed any more, or None; a person's `start --accept-current` ends that.
     """
 
@@ -52,6 +54,7 @@ class Standings:
         self.board = Board()
         self.trouble: str | None = None
         self.broken: str | None = None
+        self.handed_in: list[tuple[str, str, str]] = []
         self._kept: Mapping[str, FeatureState] | None = None
         self._anchor = (0, "")
         self._anchored = -1
@@ -124,11 +127,22 @@ class Standings:
                 self.broken = f"event {event.position} of the event store was never let in by the rules: {illegal}"
                 return
             self.board.apply(event)
+            self._note_head(event)
             if event.position == position and event.hash != digest:
                 self.broken = f"event {event.position} of the event store is another one than was there before"
                 return
         if self.board.position < position:
             self.broken = f"the event store ends at event {self.board.position}; it held {position} before"
+
+    def _note_head(self, event: Event) -> None:
+        """Where HEAD was when work was handed in by a command, or a phase entered: what came later was not seen."""
+        if event.metadata.get("source") != Source.COMMAND or event.position <= self._anchor[0]:
+            return
+        feature, work_package = subject_of(event.stream)
+        facts = event.metadata.get("facts")
+        head = facts.get("head") if work_package and isinstance(facts, dict) else event.payload.get("head")
+        if isinstance(head, str) and head:
+            self.handed_in.append((feature, work_package, head))
 
     def _illegal(self, event: Event) -> str | None:
         """Why no validator can have let an event in, or None; what was believed once is believed."""

@@ -13,13 +13,13 @@ from pathlib import Path
 import attrs
 
 from kitty_guardian.environment import process_environment
-from kitty_guardian.errors import EventStoreReadOnlyError, GuardianError, NotRunningError
+from kitty_guardian.errors import EventStoreReadOnlyError, GuardianError, NotRunningError, TransitionRefusedError
 from kitty_guardian.events.sqlite import SqliteEventStore
 from kitty_guardian.model.lanes import Lane
 from kitty_guardian.project.repository import Worktree, find_worktree
-from kitty_guardian.transitions.checkouts import WorkPlace, checkouts, unmake
+from kitty_guardian.transitions.checkouts import WorkPlace, checkouts, unmake, work_place
 from kitty_guardian.transitions.facts import history_of
-from kitty_guardian.transitions.performing import outcome_in, perform
+from kitty_guardian.transitions.performing import outcome_in, perform, record_refusal
 from kitty_guardian.transitions.requests import Command, Outcome, TransitionRequest
 from kitty_guardian.watch import lifecycle
 from kitty_guardian.watch.lifecycle import StartReport
@@ -140,6 +140,22 @@ def alone(worktree: Worktree, name: str, request: TransitionRequest) -> Iterator
         raise EventStoreReadOnlyError(
             f"{path} cannot be made: {error.strerror}", hint=_outside(worktree, _command_of(request))
         ) from error
+
+
+def made(worktree: Worktree, home: Path, request: TransitionRequest) -> WorkPlace:
+    """The work tree of a work package, made where there is none; call it `alone`. Errors as `work_place` has them.
+
+    Args:
+        worktree: Where it was asked for.
+        home: Where the feature's files are kept.
+        request: With the feature's and the work package's own names.
+    """
+    try:
+        return work_place(worktree, home, request.feature, request.work_package)
+    except TransitionRefusedError as error:
+        with contextlib.suppress(GuardianError), opened(worktree, _command_of(request)) as store:
+            record_refusal(worktree, store, request, request.feature, error)
+        raise
 
 
 def is_recorded(worktree: Worktree, feature: str, work_package: str, root: Path) -> bool:

@@ -14,7 +14,6 @@ import attrs
 
 from kitty_guardian.errors import GuardianError
 from kitty_guardian.project.repository import find_worktree
-from kitty_guardian.transitions.checkouts import work_place
 from kitty_guardian.transitions.initialising import InitReport, InitRequest, initialise
 from kitty_guardian.transitions.requests import Command, Outcome, TransitionRequest
 from kitty_guardian.watch import lifecycle
@@ -168,14 +167,17 @@ def implement(
     request = attrs.evolve(request, feature=checked.feature, work_package=name)
     begun: StartReport | None = None
     with asking.alone(worktree, f"{checked.feature}-{name}", request):
-        place = work_place(worktree, home, checked.feature, name)
+        place = asking.made(worktree, home, request)
         try:
             begun = lifecycle.start(place.root, feature=checked.feature)
             outcome = asking.ask(worktree, attrs.evolve(request, workspace=os.fspath(place.root)))
-        except BaseException:
+        except BaseException as error:
             if place.created and not asking.is_recorded(worktree, checked.feature, name, place.root):
                 asking.undo(worktree, place, begun)
+            if isinstance(error, GuardianError):  # what was put aside stays there
+                error.message = "; ".join((error.message, *place.said))
             raise
+    outcome = attrs.evolve(outcome, said=(*outcome.said, *place.said))
     asking.tell(worktree, outcome)
     with contextlib.suppress(GuardianError):  # it was started in the phase before
         begun = attrs.evolve(begun, status=lifecycle.status(place.root))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import click
 
 from kitty_guardian.model.lanes import Lane
@@ -14,6 +16,7 @@ from spec_kitty_cli.options import here, json_option
 from spec_kitty_cli.words import one_line, plain
 
 _SHOWN_PROBLEMS = 20
+_ORDER = tuple(Phase)
 
 
 @click.command(
@@ -95,7 +98,23 @@ def _show_one(console: Console, found: Overview, seen: FeatureOverview) -> None:
         console.table(_work_packages(seen))
     _show_problems(console, [str(problem) for problem in report.problems])
     if seen.recorded and seen.bound and (seen.effective, seen.is_off) != (report.phase, report.finished):
-        console.talk(f"{hinting()} once it is committed, `spec-kitty guardian restart` takes up the detected phase")
+        console.talk(f"{hinting()} files move nothing; what does: `{_command(seen)}`")
+
+
+def _command(seen: FeatureOverview) -> str:
+    """The command that moves what is enforced towards what is detected."""
+    here, there = _ORDER.index(seen.effective), _ORDER.index(seen.detected.phase)
+    feature = f"--feature {shlex.quote(seen.detected.feature)}"
+    if seen.is_off or seen.detected.finished or here >= _ORDER.index(Phase.IMPLEMENT):
+        return f"spec-kitty wp move WP01 LANE {feature}"
+    if there < here:
+        return f"spec-kitty reopen {seen.detected.phase} {feature} --reason TEXT"
+    following = _ORDER[here + 1]
+    if following is Phase.IMPLEMENT:
+        return f"spec-kitty implement WP01 {feature}"
+    if following is Phase.SPECIFY:
+        return f"spec-kitty specify {shlex.quote(seen.detected.feature)}"
+    return f"spec-kitty {following} {feature}"
 
 
 def _why(found: Overview, seen: FeatureOverview) -> str:
