@@ -58,7 +58,8 @@ def test_what_files_look_like_never_moves_what_is_enforced(in_shop: Program, sho
     assert (found["phase"], found["effective_phase"], found["recorded"]) == ("implement", "plan", True)
     assert "detected  implement  WP01 is in_progress (tasks/WP01.md:4)" in shown.out
     assert "enforced  plan       recorded " in shown.out
-    assert "`spec-kitty guardian restart` takes up the detected phase" in shown.err
+    assert "files move nothing; what does: `spec-kitty tasks --feature 001-cart`" in shown.err
+    assert "restart" not in shown.err
 
 
 def test_a_running_guardian_says_what_its_feature_looks_like(in_shop: Program, shop: Repository) -> None:

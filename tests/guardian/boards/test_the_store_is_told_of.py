@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import shutil
 import sqlite3
 from pathlib import Path
@@ -10,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from kitty_guardian.boards.reading import boards, report
 from kitty_guardian.boards.recorded import export_to, exported, head_of, recent, verified
-from kitty_guardian.errors import InvalidValueError, NotARepositoryError, UnknownFeatureError
+from kitty_guardian.errors import EventStoreError, InvalidValueError, NotARepositoryError, UnknownFeatureError
 from kitty_guardian.events.minting import new_event
 from kitty_guardian.events.sqlite import SqliteEventStore
 from kitty_guardian.model.events import EventType, Source, audit_stream
@@ -173,3 +176,31 @@ def test_a_changed_event_is_named(shop: Repository) -> None:
 
     assert found is not None
     assert 2 in [each.position for each in found.breaks]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        (
+            '"to_lane":"in_progress"',
+            '"to_lane":"in_progres_"',
+            "WP01 of 001-cart is in 'in_progres_', which is no lane",
+        ),
+        ('"phase":"implement"', '"phase":"implemenT"', "001-cart entered 'implemenT', which is no phase"),
+    ],
+)
+def test_a_changed_row_is_told_by_every_board(shop: Repository, before: str, after: str, said: str) -> None:
+    data = store_of(shop).read_bytes()
+    assert before.encode() in data
+    with contextlib.suppress(FileNotFoundError):
+        store_of(shop).with_name("events.db-wal").unlink()
+    store_of(shop).write_bytes(data.replace(before.encode(), after.encode()))
+    for look in (
+        lambda: boards(shop.path),
+        lambda: boards(shop.path, details=False),
+        lambda: boards(shop.path, every=True),
+        lambda: report(shop.path, "WP01", feature="001-cart"),
+    ):
+        with pytest.raises(EventStoreError, match=re.escape(said)) as refused:
+            look()
+        assert refused.value.hint == "spec-kitty events verify"

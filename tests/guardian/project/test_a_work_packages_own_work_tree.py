@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
+import attrs
 import pytest
 
+from kitty_guardian.errors import InvalidValueError
 from kitty_guardian.model.lanes import Lane
 from kitty_guardian.model.phases import Phase
 from kitty_guardian.project.detecting import detect_phase, get_current_phase
@@ -271,3 +274,57 @@ def test_a_part_in_the_log_is_asked_like_one_in_a_file(project: Repository) -> N
     assert surveyed(first).reports["036-logged"].phase is Phase.IMPLEMENT
     assert surveyed(second).reports["036-logged"].phase is Phase.TASKS
     assert surveyed(second).reports["036-logged"].work_packages == {"WP01": Lane.IN_PROGRESS, "WP02": Lane.PLANNED}
+
+
+# What it was made for stays, whatever is asked
+
+
+@pytest.mark.parametrize("part", ["WP03", "lane-a"])
+@pytest.mark.parametrize("asked", [{"every": True}, {"feature": "035"}])
+def test_its_part_is_not_taken_away(project: Repository, part: str, asked: dict[str, Any]) -> None:
+    here = find_worktree(own(project, part).path, env=project.environment)
+    record = adopted(survey(here))
+    for prior in (None, record):
+        with pytest.raises(InvalidValueError, match=f"this work tree was made for {part} of {NAME}") as refused:
+            survey(here, prior=prior, **asked)
+        assert refused.value.hint == "spec-kitty guardian start"
+
+
+@pytest.mark.parametrize("asked", [{"every": True}, {"feature": "035"}])
+def test_where_it_was_moved_to_its_record_says_what_it_was_made_for(
+    project: Repository, tmp_path: Path, asked: dict[str, Any]
+) -> None:
+    record = adopted(survey(find_worktree(own(project, "WP03").path, env=project.environment)))
+    place = tmp_path / "elsewhere"
+    project.git("worktree", "move", str(project.path / ".worktrees" / f"{NAME}-WP03"), str(place))
+    here = find_worktree(place, env=project.environment)
+    Repository(place, init=False).git("switch", "-q", "-c", "whatever")
+
+    with pytest.raises(InvalidValueError, match=f"made for WP03 of {NAME}"):
+        survey(here, prior=record, **asked)
+    for feature in (None, NAME):
+        found = survey(here, prior=record, feature=feature)
+        assert (found.binding.features, found.binding.part) == ((NAME,), "WP03")
+        assert (found.reports[NAME].scope, found.reports[NAME].phase) == (("WP03",), Phase.REVIEW)
+
+
+def test_one_that_was_bound_to_everything_gets_its_part_back(project: Repository) -> None:
+    here = find_worktree(own(project, "WP03").path, env=project.environment)
+    record = attrs.evolve(adopted(survey(here)), every=True, part="", bound=(NAME, "035-other"))
+
+    found = survey(here, prior=record)
+
+    assert (found.binding.features, found.binding.part, found.binding.every) == ((NAME,), "WP03", False)
+
+
+def test_whoever_only_looks_sees_every_feature(project: Repository) -> None:
+    here = find_worktree(own(project, "WP03").path, env=project.environment)
+
+    assert survey(here, every=True, looking=True).binding.features == (NAME, "035-other")
+    assert survey(here, feature="035", looking=True).binding.features == ("035-other",)
+
+
+def test_one_for_the_whole_feature_can_be_bound_to_everything(project: Repository) -> None:
+    here = find_worktree(own(project, "coord").path, env=project.environment)
+
+    assert survey(here, every=True).binding.every

@@ -156,7 +156,8 @@ def test_a_feature_begun_in_the_main_work_tree_since_is_known(project: Repositor
     project.commit()
 
     assert surveyed(here).reports["035-new"].phase is Phase.IMPLEMENT
-    assert surveyed(here, feature="035").binding.features == ("035-new",)
+    looked = survey(find_worktree(here.path, env=here.environment), feature="035", looking=True)
+    assert looked.binding.features == ("035-new",)
 
 
 def test_a_work_tree_can_be_made_before_its_feature_is_committed_there(project: Repository) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from kitty_guardian.project.repository import find_worktree
 from kitty_guardian.transitions import performing
 from kitty_guardian.transitions.checkouts import checkouts
 from kitty_guardian.watch import lifecycle
+from kitty_guardian.watch.locking import holding
 from kitty_guardian.workflow import asking
 from support.guarded import eventually, guarded, snapshot
 from support.repositories import Repository
@@ -223,3 +225,29 @@ def test_where_the_store_may_only_be_read_the_command_to_run_outside_is_named() 
 
     with place_for_anyone() as place:
         as_anyone(work)
+
+
+def test_whoever_is_later_waits_until_the_work_tree_is_made(flow: Flow) -> None:
+    _ready(flow, "WP01")
+    lock = Path(find_worktree(flow.root).state.events).parent / f"implement-{FEATURE}-WP01.lock"
+    place = _place(flow, "WP01")
+    found: list[str] = []
+
+    def later() -> None:
+        try:
+            found.append(workflow.implement(flow.root, "WP01", actor="bob").outcome.lane)
+        except GuardianError as error:
+            found.append(f"{error.message} {error.hint}")
+
+    with holding(lock, timeout=10):
+        place.mkdir(parents=True)  # as git does before it registers the place
+        thread = threading.Thread(target=later)
+        thread.start()
+        thread.join(1.0)
+        assert found == []
+        place.rmdir()
+        flow.repository.git("worktree", "add", "-q", "-b", f"{FEATURE}-WP01", str(place))
+    thread.join(60)
+
+    assert found == ["in_progress"]
+    assert flow.blocked() == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import attrs
@@ -10,6 +11,7 @@ import pytest
 from guardian.transitions.flow import FEATURE, Flow
 from kitty_guardian import workflow
 from kitty_guardian.errors import InvalidValueError, TransitionRefusedError
+from kitty_guardian.events.minting import new_event
 from kitty_guardian.model.events import EventType
 from kitty_guardian.project.repository import find_worktree
 from kitty_guardian.transitions.performing import perform
@@ -208,3 +210,38 @@ def test_a_request_and_its_outcome_travel_as_json(flow: Flow) -> None:
         TransitionRequest.from_wire({"command": "move", "force": "yes"})
     with pytest.raises(InvalidValueError):
         TransitionRequest.from_wire({"command": "dance"})
+
+
+@pytest.mark.parametrize("lane", ["for_review", "approved", "done", "planned", "blocked", "canceled"])
+def test_force_does_not_skip_the_commit(flow: Flow, lane: str) -> None:
+    flow.work_in_main("WP01")
+    flow.repository.write("src/new.py", "# nobody saw this\n")
+    with pytest.raises(TransitionRefusedError, match=r"src/new\.py") as refused:
+        flow.move("WP01", lane, force=True, reason="I want it")
+
+    assert refused.value.gate == "clean"
+    assert flow.lane("WP01") == "in_progress"
+    flow.repository.commit("seen")
+    assert flow.move("WP01", lane, force=True, reason="I want it").lane == lane
+
+
+def test_every_move_says_where_head_was(flow: Flow) -> None:
+    flow.work_in_main("WP01", "WP02")
+    _hand_in(flow)
+    head = flow.repository.git("rev-parse", "HEAD").strip()
+    moves = [event for event in flow.events() if event.event_type == EventType.WP_STATUS_CHANGED]
+
+    assert all(len(event.metadata["facts"]["head"]) == len(head) for event in moves)
+    assert moves[-1].metadata["facts"]["head"] == head
+
+
+def test_a_work_package_whose_last_move_is_at_the_end_of_time_is_moved_now(flow: Flow) -> None:
+    flow.work_in_main("WP01")
+    at = datetime.max.replace(tzinfo=UTC)
+    with flow.store() as store:
+        *_, last = (event for event in store.read_all() if event.event_type == EventType.WP_STATUS_CHANGED)
+        payload = {**last.payload, "from_lane": "in_progress", "to_lane": "in_progress", "force": True, "reason": "x"}
+        late = new_event(EventType.WP_STATUS_CHANGED, payload, metadata=last.metadata, at=at)
+        store.append(last.stream, [late], expected_version=store.version(last.stream))
+    assert flow.move("WP01", "blocked", reason="a cat").lane == "blocked"
+    assert flow.events()[-1].at.year < at.year

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -441,5 +442,29 @@ def test_whatever_was_changed_in_a_line_nothing_is_recorded_that_breaks_a_rule(
                 # Without a lane it is planned for every reader, and old logs begin there.
                 begins = {"genesis", "planned"} if payload["wp_id"] not in lanes else {lanes[payload["wp_id"]]}
                 assert payload["from_lane"] in begins
-                assert payload["to_lane"] in NEXT[payload["from_lane"]]
+                at_once = ("done",) if payload["from_lane"] == "in_review" else ()  # a verdict may close it
+                assert payload["to_lane"] in (*NEXT[payload["from_lane"]], *at_once)
                 lanes[payload["wp_id"]] = payload["to_lane"]
+
+
+# What is dated ahead
+
+
+@pytest.mark.parametrize("source", [Source.GIT, Source.FILE])
+def test_a_line_from_the_future_is_refused_and_its_date_named(place: Place, source: Source) -> None:
+    place.tell(*STORY)
+    soon = (datetime.now(UTC) + timedelta(hours=23)).isoformat()
+    far = (datetime.now(UTC) + timedelta(hours=25)).isoformat()
+    ends = "9999-12-31T23:59:59.999999+00:00"
+    blocked = {"reason": "a cat"}
+    judged = place.judge(
+        line(moved("WP02", "planned", "blocked", 12, **blocked), at=far),
+        line(moved("WP02", "planned", "blocked", 13, **blocked), at=ends),
+        line(entered("review", 14, "implement"), timestamp=ends),
+        line(moved("WP01", "in_progress", "blocked", 15, **blocked), at=soon),
+        source=source,
+    )
+
+    assert gates(judged) == [(1, "future"), (2, "future"), (3, "future")]
+    assert judged.refused[1].reason == f"is dated {ends}, more than 24 hours from now"
+    assert [write.stream for write in judged.writes] == [work_package_stream(FEATURE, "WP01")]

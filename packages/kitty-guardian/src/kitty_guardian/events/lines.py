@@ -110,6 +110,11 @@ def unknown(data: bytes, standing: FeatureStanding) -> tuple[tuple[int, bytes], 
     return tuple((number, raw) for number, raw in numbered(data) if not is_known(raw, standing))
 
 
+def known(data: bytes, standing: FeatureStanding) -> bytes:
+    """A log without the lines that the store does not know."""
+    return b"".join(raw + b"\n" for _, raw in numbered(data) if is_known(raw, standing))
+
+
 def loose(data: bytes) -> tuple[int, ...]:
     """The numbers of our lifecycle lines that follow no line of this log: the one before was changed or taken away.
 

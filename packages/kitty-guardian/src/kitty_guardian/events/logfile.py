@@ -19,7 +19,7 @@ import attrs
 
 from kitty_guardian.errors import GuardianError
 from kitty_guardian.events.board import FeatureStanding
-from kitty_guardian.events.lines import BOM, NO_LINE, numbered, own_event, render
+from kitty_guardian.events.lines import BOM, NO_LINE, known, numbered, own_event, render
 from kitty_guardian.events.statusfile import materialise
 from kitty_guardian.events.statuslock import PATIENCE, holding_status
 from kitty_guardian.model.events import Event
@@ -55,7 +55,7 @@ class _File:
 
 
 def append_pending(
-    root: Path, common_dir: Path, standing: FeatureStanding, *, patience: float = PATIENCE
+    root: Path, common_dir: Path, standing: FeatureStanding, *, patience: float = PATIENCE, only_known: bool = False
 ) -> tuple[str, ...]:
     """Write every line that the log of a feature lacks, then `status.json`; nothing where nothing is missing.
 
@@ -64,6 +64,7 @@ def append_pending(
         common_dir: What all work trees of the repository share; the lock is there.
         standing: The feature, as the store has it.
         patience: Seconds to wait for the lock.
+        only_known: Whether `status.json` tells of what the store knows alone, and not of further lines of the log.
 
     Returns:
         The paths that were written, relative to `root`.
@@ -81,7 +82,7 @@ def append_pending(
             holding_status(common_dir, standing.feature, timeout=patience),
             _folder(root, standing.feature) as folder,
         ):
-            return tuple(f"{place}/{name}" for name in _write_missing(folder, place, standing))
+            return tuple(f"{place}/{name}" for name in _write_missing(folder, place, standing, only_known=only_known))
     except OSError as error:
         raise StatusLogError(f"{place}/{STATUS_LOG} cannot be written: {error.strerror or error}") from error
 
@@ -111,12 +112,14 @@ def added(log: bytes, events: list[Event]) -> bytes:
     return b"".join(parts)
 
 
-def _write_missing(folder: int, place: str, standing: FeatureStanding) -> Iterator[str]:
+def _write_missing(folder: int, place: str, standing: FeatureStanding, *, only_known: bool) -> Iterator[str]:
     # All three are read before one is written: what is in the way of the second must not leave the first half done.
     log, status, meta = (_read(folder, name, place) for name in (STATUS_LOG, STATUS_FILE, _META))
     old = b"" if log is None else log.data
     new = with_pending(old, standing)
-    board = materialise(new, meta=parse_meta(None if meta is None else meta.data))
+    board = materialise(
+        known(new, standing) if only_known else new, meta=parse_meta(None if meta is None else meta.data)
+    )
     if new != old:
         _replace(folder, STATUS_LOG, new, log)
         yield STATUS_LOG

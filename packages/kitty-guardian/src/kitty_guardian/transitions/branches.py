@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from typing import Final
 
 from kitty_guardian.errors import TransitionRefusedError
+from kitty_guardian.project.policyfile import read_policy_file
 from kitty_guardian.project.repository import Worktree
 from kitty_guardian.rules.matching import ALWAYS, ALWAYS_REACHES
 from kitty_guardian.rules.normalise import Rejection, normalise
+from kitty_guardian.rules.policy import POLICY_PATH
 
 _LINKS: Final = frozenset({b"120000", b"160000"})
 """Modes of symbolic links and of other repositories: what lies below them is not in the commit."""
@@ -52,6 +54,37 @@ def refuse_protected_changes(home: Worktree, tip: str, name: str, remedy: str) -
             gate="workspace",
             hint=f"look at it: git log -p {since[:12]}..{shlex.quote(name)} -- {asked}; {remedy}",
         )
+
+
+def refuse_other_policy(place: Worktree, tip: str) -> None:
+    """A work tree that no guardian held yet begins with the policy that its commit has, not with one on disk.
+
+    Args:
+        place: The work tree.
+        tip: The commit that its HEAD is at.
+
+    Raises:
+        TransitionRefusedError: Another one stands there.
+        PolicyError: What stands there cannot be read.
+        GitError: Git could not tell.
+    """
+    if os.path.lexists(place.state.guardian.adoption):
+        return
+    on_disk = read_policy_file(place.root)
+    status, committed = place.git.attempt("cat-file", "blob", f"{tip}:{POLICY_PATH}", accept=(0, 128))
+    if on_disk is not None and (status or _lines(on_disk) != _lines(committed)):
+        root = shlex.quote(os.fspath(place.root))
+        raise TransitionRefusedError(
+            f"{POLICY_PATH} of {place.root} is not as its commit has it",
+            gate="workspace",
+            hint=f"look at it: git -C {root} diff HEAD -- {POLICY_PATH}; "
+            f"or undo it: git -C {root} checkout HEAD -- {POLICY_PATH}",
+        )
+
+
+def _lines(policy: bytes) -> list[bytes]:
+    """A policy, whatever line ends git gives it."""
+    return policy.replace(b"\r\n", b"\n").split(b"\n")
 
 
 def _changed(home: Worktree, before: str, after: str) -> set[str]:

@@ -12,7 +12,7 @@ import attrs
 from kitty_guardian.errors import GitError, TransitionRefusedError
 from kitty_guardian.project.checkouts import list_checkouts
 from kitty_guardian.project.repository import Worktree, find_worktree
-from kitty_guardian.transitions.branches import refuse_protected_changes
+from kitty_guardian.transitions.branches import refuse_other_policy, refuse_protected_changes
 from kitty_guardian.transitions.remains import clear
 
 _LONG = 300.0
@@ -167,7 +167,10 @@ def _check_branch(worktree: Worktree, home: Worktree, place: WorkPlace) -> None:
     """
     root = shlex.quote(os.fspath(place.root))
     if not place.created:
-        tip = find_worktree(place.root).head_commit()
+        there = find_worktree(place.root)
+        tip = there.head_commit()
+        if tip is not None:
+            refuse_other_policy(there, tip)
         remedy = f"or give the work tree up: git worktree remove {root}"
     else:
         status, found = worktree.git.attempt(

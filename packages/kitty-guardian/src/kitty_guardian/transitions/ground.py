@@ -9,13 +9,15 @@ from typing import Any, Protocol, runtime_checkable
 
 import attrs
 
+from kitty_guardian.errors import PolicyError
 from kitty_guardian.events.board import Board, FeatureStanding
 from kitty_guardian.events.store import EventStore, Write
 from kitty_guardian.model.phases import Phase
 from kitty_guardian.project.features import FEATURES
 from kitty_guardian.project.meta import parse_meta
+from kitty_guardian.project.policyfile import read_policy_file, says_transitions
 from kitty_guardian.project.regular import read_regular
-from kitty_guardian.project.repository import Worktree, find_worktree
+from kitty_guardian.project.repository import Worktree, find_worktree, is_upstreams
 from kitty_guardian.rules.policy import Policy
 from kitty_guardian.transitions.facts import policy_of
 from kitty_guardian.transitions.home import home_of
@@ -108,6 +110,20 @@ class Ground:
             PolicyError: It is invalid.
         """
         return policy_of(self.home.root)
+
+    @cached_property
+    def is_explicit(self) -> bool:
+        """Whether phases move by command only; where the policy is invalid, nobody can say so.
+
+        Raises:
+            GitError: Git could not read HEAD.
+        """
+        try:
+            data = read_policy_file(self.home.root)
+            said = says_transitions(None if data is None else data.decode("utf-8-sig"), default="")
+        except (PolicyError, ValueError):
+            return False
+        return said == "explicit" or (not said and not is_upstreams(self.home, self.home.head_commit()))
 
     def anew(self) -> Ground:
         """The same after events were appended."""

@@ -32,7 +32,7 @@ from kitty_guardian.transitions.moves import Subject
 from kitty_guardian.transitions.requests import Command, Outcome, TransitionRequest
 from kitty_guardian.transitions.scaffolds import ARTIFACTS, path_of
 from kitty_guardian.transitions.workpackages import work_package_id
-from kitty_guardian.transitions.writing import complete, deliver
+from kitty_guardian.transitions.writing import complete, deliver, foreign_lines
 
 _TRIES: Final = 4
 _TO: Final[Mapping[Command, Phase]] = {
@@ -204,7 +204,7 @@ def _outcome(ground: Ground, step: Step, written: tuple[str, ...], *, changed: b
         phase=str(standing.phase()),
         work_package=step.work_package,
         lane="" if package is None or package.lane is None else str(package.lane),
-        said=(*step.said, *_to_write(ground, written)),
+        said=(*step.said, *_to_write(ground, written), *foreign_lines(ground, written)),
         written=tuple(dict.fromkeys(written)),
         home=str(ground.home.root),
         position=ground.board.position,

@@ -1,4 +1,4 @@
-"""What is left of a work tree that is gone or was never finished: kept, not deleted, so that its place is free again."""
+"""What is left of a work tree that is gone or was never finished: put aside, not deleted, so that its place is free."""
 
 from __future__ import annotations
 
@@ -66,15 +66,14 @@ def _put_aside(worktree: Worktree, left: Checkout) -> Iterator[str]:
 
 def _registered(worktree: Worktree, root: Path) -> Iterator[Path]:
     """Git's own directories of the work tree at `root`."""
-    place = worktree.common_dir / "worktrees"
     try:
-        names = sorted(os.listdir(place))
+        parts = sorted((worktree.common_dir / "worktrees").iterdir())
     except OSError:
         return
-    for name in names:
-        pointer = _line(place / name / "gitdir")
-        if pointer and Path(os.path.realpath(place / name / pointer)).parent == root:
-            yield place / name
+    for part in parts:
+        pointer = _line(part / "gitdir")
+        if pointer and Path(os.path.realpath(part / pointer)).parent == root:
+            yield part
 
 
 def _refuse_locked(part: Path, root: Path) -> None:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, Final
 
 from kitty_guardian.errors import GuardianError
+from kitty_guardian.events.lines import known, unknown
 from kitty_guardian.events.logfile import STATUS_FILE, append_pending
 from kitty_guardian.events.statusfile import agrees
 from kitty_guardian.model.events import Event, EventType, Source
@@ -51,7 +52,7 @@ def complete(ground: Ground) -> tuple[str, ...]:
     log, status = _read(ground, STATUS_LOG), _read(ground, STATUS_FILE)
     known = set(_EVENT_ID.findall(log))
     pending = [event for event in own if event.event_id.encode() not in known]
-    if not pending and agrees(status, log):
+    if not pending and agrees(status, _counting(ground, log)):
         return ()
     entered = any(_is_entry(event) for event in pending)
     return (*(_artifacts(ground) if entered else ()), *_lines(ground))
@@ -84,7 +85,23 @@ def _is_entry(event: Event) -> bool:
 
 
 def _lines(ground: Ground) -> tuple[str, ...]:
-    return append_pending(ground.home.root, ground.worktree.common_dir, ground.standing)
+    return append_pending(ground.home.root, ground.worktree.common_dir, ground.standing, only_known=ground.is_explicit)
+
+
+def _counting(ground: Ground, log: bytes) -> bytes:
+    """What of a log moves anything: where phases move by command only, what the store knows of it."""
+    return known(log, ground.standing) if ground.is_explicit else log
+
+
+def foreign_lines(ground: Ground, written: Collection[str]) -> tuple[str, ...]:
+    """What is to be said of lines that nobody recorded, in a log that was written: a sentence, or nothing."""
+    path = path_of(ground.feature, STATUS_LOG)
+    count = len(unknown(_read(ground, STATUS_LOG), ground.standing)) if path in written else 0
+    if not count:
+        return ()
+    said = "1 line" if count == 1 else f"{count} lines"
+    verbs = "is in no event and moves" if count == 1 else "are in no event and move"
+    return (f"{said} of {path} {verbs} nothing",)
 
 
 def _artifacts(ground: Ground) -> Iterator[str]:

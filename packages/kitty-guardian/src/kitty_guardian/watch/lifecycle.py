@@ -178,6 +178,13 @@ def _start(where: Path, request: StartRequest, foreground: Callable[[StartReport
     worktree = find_worktree(where)
     require_project(worktree)
     state = worktree.state.guardian
+    try:
+        Path(state.directory).mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise GuardianError(
+            f"the guardian's state cannot be kept: {state.directory}: {error.strerror}",
+            hint=f"ls -ld {Path(state.directory).parent}",
+        ) from error
     with holding(Path(state.start_lock), timeout=_START_SECONDS):
         if is_held(Path(state.lock)):
             return StartReport(already_running=True, status=status(where))

@@ -127,7 +127,7 @@ class Story:
         self._claim(self._stage.bytes_of(PLAN) == _PLANNED, f"{PLAN} still holds the agent's edit")
 
     def _a_forged_lane_moves_nothing(self) -> None:
-        self._act("the agent writes into the status log that work has begun", "phases move by commands")
+        self._act("the agent forges a line of the status log", "phases move by command")
         took = self._stage.agent("write", LOG, _FORGED)
         self._claim(not self._stage.exists(LOG) and self._phase() == "plan", f"gone {_after(took)}; still plan phase")
 
