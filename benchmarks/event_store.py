@@ -47,7 +47,7 @@ def moves(feature: str, work_package: str, count: int) -> Iterator[Event]:
             "evidence": None,
         }  # fmt: skip
         facts = {
-            "dependencies": [], "workspace": f"/work/{feature}-{work_package}", "subtasks_open": [],
+            "dependencies": [], "workspace": f"/repo/{feature}-{work_package}", "subtasks_open": [],
             "implementation": {"commits": 2}, "sandboxed": False,
         }  # fmt: skip
         metadata = {"source": "command", "feature": feature, "actor": "ada", "facts": facts}

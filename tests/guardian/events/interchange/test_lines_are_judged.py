@@ -25,8 +25,8 @@ from kitty_guardian.model.phases import Phase
 from kitty_guardian.project.statuslog import read_status_log
 
 FACTS: Mapping[str, Mapping[str, Any]] = {
-    "WP01": {"dependencies": [], "workspace": "/work/WP01", "subtasks_open": [], "implementation": {"commits": 1}},
-    "WP02": {"dependencies": ["WP01"], "workspace": "/work/WP02", "subtasks_open": [], "implementation": None},
+    "WP01": {"dependencies": [], "workspace": "/repo/WP01", "subtasks_open": [], "implementation": {"commits": 1}},
+    "WP02": {"dependencies": ["WP01"], "workspace": "/repo/WP02", "subtasks_open": [], "implementation": None},
     "plan": {"gate": {"artifact": "spec.md", "edited": True}},
     "tasks": {"gate": {"artifact": "plan.md", "edited": True}},
     "implement": {"gate": {"work_packages": 2, "problems": []}},

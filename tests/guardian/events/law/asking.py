@@ -18,7 +18,7 @@ FEATURE = "001-home"
 AT = datetime(2026, 7, 1, tzinfo=UTC)
 FACTS: Mapping[str, Any] = {
     "dependencies": [],
-    "workspace": "/work/001-home-WP01",
+    "workspace": "/repo/001-home-WP01",
     "subtasks_open": [],
     "implementation": {"commits": 2},
     "sandboxed": False,
