@@ -243,6 +243,8 @@ def test_upstream_goes_on_where_we_stopped_and_we_where_it_did(shared: Shared) -
     assert shared.emits("WP02", "in_progress", "--workspace-context", "here")[0] == 0
     commit(shared)
     shared.ours("guardian", "start", "--feature", FEATURE)
+    assert shared.lanes_of_ours()["WP02"] == "planned", "nobody judged that commit"
+    shared.ours("guardian", "restart", "--accept-current", "--reason", "moved with upstream's tool")
 
     expected = {"WP01": "in_progress", "WP02": "in_progress", "WP03": "planned"}
     assert shared.lanes_within(10, expected) == expected

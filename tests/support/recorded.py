@@ -15,4 +15,4 @@ def record(repository: Repository) -> None:
     """Take every committed feature that the store does not know yet over into it."""
     worktree = find_worktree(repository.path)
     with SqliteEventStore(Path(worktree.state.events)) as store:
-        assert adopt(store, worktree, survey(worktree, every=True)) == ()
+        assert adopt(store, worktree, survey(worktree, every=True, looking=True)) == ()

@@ -124,7 +124,10 @@ class Imports:
             if lines.line_hash(raw) in known:
                 found.append((number, raw))
             else:
-                reason = "no guardian has judged the commit that brought it, and no remote has it"
+                reason = (
+                    "no guardian has judged the commit that brought it, and no remote has it; a person takes it with: "
+                    "spec-kitty guardian restart --accept-current --reason TEXT"
+                )
                 self._refuse(feature, RefusedLine(number, raw, "unattested", reason))
         return tuple(found)
 

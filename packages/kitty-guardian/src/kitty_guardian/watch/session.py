@@ -203,8 +203,8 @@ class Session:
 
     def _catch_up(self) -> None:
         self.guard.follow_head()
-        # A HEAD that nobody judged brings no lines of its own, only those that a remote has, too.
-        self._imports.expect_features(self.adoption.bound, vouched=self._first)
+        # A HEAD that nobody judged brings only lines that a remote has, too, unless a person takes it as it is.
+        self._imports.expect_features(self.adoption.bound, vouched=self._first and self.request.accept_current is None)
         self._import()
         self.guard.scan()
         self.forgeries.look(self.adoption.bound)
