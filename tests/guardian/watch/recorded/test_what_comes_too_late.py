@@ -131,6 +131,18 @@ def test_a_work_tree_that_is_made_anew_begins_with_what_head_holds(main: Reposit
         assert not (own.path / "src/evil.py").exists()
 
 
+def test_a_step_back_before_any_work_keeps_what_was_written_and_not_committed(main: Repository) -> None:
+    with session(main) as opened:
+        main.write(f"{HERE}/tasks/WP03-more.md", work_package_text("WP03"))
+        opened.guard.scan()
+        do(main, "reopen", to="plan", reason="think again")
+        opened.tick()
+        opened.guard.scan()
+
+        assert opened.phase_of(FEATURE) is Phase.PLAN
+        assert (main.path / f"{HERE}/tasks/WP03-more.md").read_text() == work_package_text("WP03")
+
+
 def test_a_record_that_somebody_took_away_makes_nothing_legal(main: Repository) -> None:
     with session(main):
         pass

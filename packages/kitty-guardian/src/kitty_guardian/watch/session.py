@@ -62,6 +62,7 @@ from kitty_guardian.watch.tree import Kind, WorkTree
 from kitty_guardian.watch.upkeep import Upkeep
 from kitty_guardian.watch.violations import Change
 
+_WORK = frozenset({Phase.IMPLEMENT, Phase.REVIEW})
 _SITUATION = "situation"
 _GRANTS = "grants"
 _STOPPED = "stopped"
@@ -372,15 +373,16 @@ class Session:
     def _was_clean(self, before: Situation, after: Situation) -> bool:
         """Whether a step that closes paths here asked for a clean tree first.
 
-        It does where work is handed in from, and where a phase is entered. It does not in a work tree that only sees
-        the lanes of others: what is written there, and was legal, stays.
+        It does where work is handed in from, begins, or is left for an earlier phase. It does not in a work tree that
+        only sees the lanes of others, nor between the phases before: what is written there, and was legal, stays.
         """
         for name in self.adoption.bound:
             was, now = before.features.get(name), after.features.get(name)
             if was is None or now is None or was.phase is now.phase or self.adoption.part:
                 continue
-            by_lanes = self.standings.board.feature(name).entered in {Phase.IMPLEMENT, Phase.REVIEW}
-            if by_lanes and now.phase is not Phase.IMPLEMENT:
+            by_lanes = self.standings.board.feature(name).entered in _WORK
+            leaves_work = was.phase in _WORK and not by_lanes
+            if now.phase is not Phase.IMPLEMENT and not leaves_work:
                 return False
         return True
 
