@@ -275,6 +275,21 @@ def test_what_cannot_be_verified_is_null_and_said(in_shop: Program) -> None:
     assert "no guardian runs here" in shown
 
 
+def test_a_line_that_was_taken_out_of_a_log_shows_in_the_line_that_named_it(
+    recorded: Program, shop: Repository
+) -> None:
+    assert recorded("specify", "Home guard", "--actor", "ada").code == 0
+    (log,) = shop.path.glob("kitty-specs/*-home-guard/status.events.jsonl")
+    first, second = log.read_text().splitlines()
+    assert "log.loose" not in recorded("guardian", "verify", "--json").out
+    log.write_text(f"{second}\n")
+    found = [each for each in recorded("guardian", "verify", "--json").json["findings"] if each["code"] == "log.loose"]
+
+    assert "previous" in first
+    assert [each["severity"] for each in found] == ["info"]
+    assert f"{log.relative_to(shop.path)}:1 follows a line" in found[0]["message"]
+
+
 def test_under_a_guardian_the_work_tree_is_compared(in_shop: Program) -> None:
     assert in_shop("guardian", "start").code == 0
 

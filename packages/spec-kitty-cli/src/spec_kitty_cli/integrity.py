@@ -76,7 +76,11 @@ def integrity(where: Path) -> Integrity:
     chain_ok, events, chain = _chain(where)
     worktree_ok, worktree = _worktree(where)
     hooks = Finding("hooks.none", Severity.INFO, "git hooks are not verified: this version installs none yet")
-    findings = sorted((*chain, *worktree, hooks), key=lambda finding: finding.severity is Severity.INFO)
+    logs = [
+        Finding("log.loose", Severity.INFO, f"{place} follows a line that was changed, or is not there any more")
+        for place in recorded.loose_lines(where)
+    ]
+    findings = sorted((*chain, *worktree, *logs, hooks), key=lambda finding: finding.severity is Severity.INFO)
     return Integrity(chain_ok, None, worktree_ok, events, tuple(findings))
 
 

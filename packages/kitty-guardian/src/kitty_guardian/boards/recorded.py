@@ -154,6 +154,27 @@ def verified(where: Path, *, head: tuple[int, str] | None = None) -> ChainReport
     return ChainReport(0, 0, "", (Break(head[0], "", "", "is cut off: there is no store any more"),))
 
 
+def loose_lines(where: Path) -> tuple[str, ...]:
+    """Places (`path:line`) of lines of ours in status logs that name a line before them which is not there any more.
+
+    Raises:
+        NotARepositoryError: There is no work tree at `where`.
+        UnreadableProjectError: `kitty-specs/` cannot be read.
+    """
+    from kitty_guardian.events.lines import loose
+    from kitty_guardian.project.features import FEATURES
+    from kitty_guardian.project.gathering import STATUS_LOG
+    from kitty_guardian.project.statuslog import LOG_LIMIT
+
+    tree = tree_on_disk(find_worktree(where))
+    found: list[str] = []
+    for name in feature_names(tree):
+        path = f"{FEATURES}/{name}/{STATUS_LOG}"
+        with contextlib.suppress(OSError):  # whoever reads the feature tells why it cannot be read
+            found += [f"{path}:{number}" for number in loose(tree.read(path, LOG_LIMIT) or b"")]
+    return tuple(found)
+
+
 def phases_of(store: SqliteEventStore, names: Iterable[str]) -> dict[str, Phase]:
     """The phase that each of the features entered last; without those that entered none.
 
