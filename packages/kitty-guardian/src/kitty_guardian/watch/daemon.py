@@ -79,6 +79,7 @@ class Daemon:
         self._next_scan = 0.0
         self._scan_seconds = 0.0
         self._looks_gone = 0
+        self._watched_for = session.guard.situation
 
     def begin(self) -> dict[str, Any]:
         """Watch, then make the tree legal; gives the report for whoever started this process."""
@@ -87,6 +88,7 @@ class Daemon:
         self._canary = self._watching.start(Path(session.state.stage) / "canary")
         changes = session.begin()
         self._watching.refresh()
+        self._watched_for = session.guard.situation
         self._sync.start()
         self._session.intake.offered = self._intake.tell
         self._intake.start()
@@ -179,6 +181,7 @@ class Daemon:
         for call in calls:
             self._safely(call)
         self._safely(session.tick)
+        self._watch_what_is_protected()
         self._hand_over()
 
     def _new_directories(self, paths: Iterable[str]) -> list[str]:
@@ -205,6 +208,12 @@ class Daemon:
             self._next_scan = min(self._next_scan, time.monotonic() + _RETRY_SECONDS)
             return False
         return True
+
+    def _watch_what_is_protected(self) -> None:
+        """A step that closes a folder makes it one to be watched, at once: what was open may not have been."""
+        if self._watched_for is not self._session.guard.situation:
+            self._watched_for = self._session.guard.situation
+            self._safely(self._watch_anew)
 
     def _watch_anew(self) -> None:
         for name in self._watching.refresh():
@@ -316,6 +325,7 @@ class Daemon:
         """What a transition changed is in force before whoever asked for it hears of it."""
         try:
             self._session.follow_store()
+            self._watch_what_is_protected()
         finally:
             reply()
 
