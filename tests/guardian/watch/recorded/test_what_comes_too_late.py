@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -169,6 +170,23 @@ def test_lines_in_a_head_that_nobody_judged_move_nothing(main: Repository) -> No
         assert opened.standings.board.feature(FEATURE).lanes()["WP01"] is Lane.PLANNED
         assert opened.phase_of(FEATURE) is Phase.TASKS
         assert any("moves nothing" in problem for problem in opened.status()["problems"])
+        other.write("notes.md", "a commit that counts\n")
+        other.commit("notes")
+        opened.guard.follow_head()
+    with session(other, request=StartRequest(feature=FEATURE, fresh=True)) as opened:
+        assert opened.standings.board.feature(FEATURE).lanes()["WP01"] is Lane.PLANNED, "nor after a restart"
+
+
+def test_what_a_person_had_opened_stays_as_it_was_written(main: Repository) -> None:
+    with session(main) as opened:
+        opened.answer({"verb": "grant", "path": "src/app.py", "seconds": 0.3, "reason": "a hotfix", "actor": "ada"})
+        main.write("src/app.py", "print('hotfix')\n")
+        opened.guard.scan()
+    time.sleep(0.4)
+    with session(main) as opened:  # the last one crashed, and the exception has ended meanwhile
+        opened.guard.scan()
+        assert not opened.guard.situation.judge("src/app.py").allowed
+        assert (main.path / "src/app.py").read_text() == "print('hotfix')\n"
 
 
 def test_a_feature_with_a_work_package_that_nobody_planned_is_not_finished(main: Repository, own: Repository) -> None:

@@ -22,10 +22,14 @@ from kitty_guardian.project.survey import Survey
 from kitty_guardian.project.trees import GitTree
 from kitty_guardian.watch.audit import AuditTrail
 from kitty_guardian.watch.heads import Heads
+from kitty_guardian.watch.record import LegalRecord
 from kitty_guardian.watch.standings import Standings
 
 _FEATURE: Final = re.compile(rf"{FEATURES}/([^/]+)/")
 _TRIES: Final = 5
+UNJUDGED: Final = "unjudged"
+"""The fact of the legal record that names the HEAD which was there before any guardian was; empty: a person took it."""
+
 _MOST_NOTES: Final = 5
 _MOST_REFS: Final = 100
 
@@ -38,20 +42,23 @@ class Imports:
         standings: The store.
         heads: HEAD.
         audit: Where refused lines go.
+        record: Which HEAD nobody judged.
 
     Attributes:
         waiting: Features whose log is to be looked at; they stay here while the store cannot be written.
         notes: Sentences about lines that move nothing.
     """
 
-    def __init__(self, worktree: Worktree, standings: Standings, heads: Heads, audit: AuditTrail) -> None:
+    def __init__(
+        self, worktree: Worktree, standings: Standings, heads: Heads, audit: AuditTrail, record: LegalRecord
+    ) -> None:
         self._worktree = worktree
         self._standings = standings
         self._heads = heads
         self._audit = audit
         self._told: set[str] = set()
+        self._record = record
         self.waiting: set[str] = set()
-        self._vouched: set[str] = set()
         self.notes: list[str] = []
 
     def expect(self, changes: Iterable[Change]) -> None:
@@ -59,17 +66,9 @@ class Imports:
         found = (_FEATURE.match(change.path) for change in changes if change.new is not None)
         self.waiting.update(match[1] for match in found if match is not None)
 
-    def expect_features(self, features: Iterable[str], *, vouched: bool) -> None:
-        """Look at these features, whatever HEAD changed.
-
-        Args:
-            features: Folder names below `kitty-specs/`.
-            vouched: Take only lines that a remote-tracking reference has, too: nobody has judged HEAD.
-        """
-        names = tuple(features)
-        self.waiting.update(names)
-        if vouched:
-            self._vouched.update(names)
+    def expect_features(self, features: Iterable[str]) -> None:
+        """Look at these features, whatever HEAD changed."""
+        self.waiting.update(features)
 
     def run(self) -> None:
         """Import what waits; what cannot be written now waits on."""
@@ -92,8 +91,8 @@ class Imports:
             return
         for _ in range(_TRIES):
             unknown = lines.unknown(log, self._standings.board.feature(feature))
-            if feature in self._vouched:
-                unknown = self._only_vouched(feature, unknown)
+            if unknown:
+                unknown = self._without_unjudged(feature, unknown)
             judged = judge(
                 feature, unknown, self._standings.board, source=Source.GIT, facts_of=_no_facts,
                 is_taken=self._standings.store.has,
@@ -109,19 +108,22 @@ class Imports:
             return
         raise EventStoreError(f"others keep appending to {feature}")
 
-    def _only_vouched(self, feature: str, unknown: Iterable[tuple[int, bytes]]) -> tuple[tuple[int, bytes], ...]:
-        """Those of these lines that a remote has, too; of the others it is told that they move nothing."""
+    def _without_unjudged(self, feature: str, unknown: Iterable[tuple[int, bytes]]) -> tuple[tuple[int, bytes], ...]:
+        """Lines without those that only the first HEAD had, which nobody judged: a remote has to have them, too.
+
+        Of what is left out it is told that it moves nothing.
+        """
         path = f"{FEATURES}/{feature}/{STATUS_LOG}"
         git = self._worktree.git
+        first = self._record.fact(UNJUDGED)
+        unjudged = self._hashes_at(first, path) if first else set()
         refs = git.run("for-each-ref", "--format=%(objectname)", f"--count={_MOST_REFS}", "refs/remotes").split()
-        known: set[str] = set()
-        for ref in dict.fromkeys(refs):
-            status, output = git.attempt("cat-file", "blob", f"{ref.decode('ascii')}:{path}", accept=range(256))
-            if status == 0:
-                known.update(lines.line_hash(raw) for raw in output.split(b"\n") if raw.strip())
+        if unjudged:
+            for ref in dict.fromkeys(refs):
+                unjudged -= self._hashes_at(ref.decode("ascii"), path)
         found: list[tuple[int, bytes]] = []
         for number, raw in unknown:
-            if lines.line_hash(raw) in known:
+            if lines.line_hash(raw) not in unjudged:
                 found.append((number, raw))
             else:
                 reason = (
@@ -130,6 +132,11 @@ class Imports:
                 )
                 self._refuse(feature, RefusedLine(number, raw, "unattested", reason))
         return tuple(found)
+
+    def _hashes_at(self, commit: str, path: str) -> set[str]:
+        """Of every line of a log as a commit holds it; none where it holds none."""
+        status, output = self._worktree.git.attempt("cat-file", "blob", f"{commit}:{path}", accept=range(256))
+        return {lines.line_hash(raw) for raw in output.split(b"\n") if raw.strip()} if status == 0 else set()
 
     def _adopt(self, feature: str) -> None:
         """A feature that came with HEAD and that nobody here has seen before: what it holds is its history."""

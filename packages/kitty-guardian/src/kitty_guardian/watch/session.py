@@ -49,7 +49,7 @@ from kitty_guardian.watch.grants import Grant, check_grant, check_reason, dump_g
 from kitty_guardian.watch.guard import Guard
 from kitty_guardian.watch.heads import Heads
 from kitty_guardian.watch.ignored import IgnoreRules
-from kitty_guardian.watch.imports import Imports
+from kitty_guardian.watch.imports import UNJUDGED, Imports
 from kitty_guardian.watch.intake import Intake
 from kitty_guardian.watch.quarantine import Quarantine
 from kitty_guardian.watch.record import Legal, LegalRecord
@@ -142,7 +142,7 @@ class Session:
         )
         self.guard.brought = self._brought
         self.forgeries = Forgeries(self.tree, self.standings, self.heads, self.audit)
-        self._imports = Imports(worktree, self.standings, self.heads, self.audit)
+        self._imports = Imports(worktree, self.standings, self.heads, self.audit, self.record)
         requests = Requests(worktree, self.standings, clock)
         self._claims = Claims(self.tree, self.record, sanctions, requests, self.follow_store, self.heads)
         self._policy_seen = b""
@@ -166,6 +166,8 @@ class Session:
                 self.guard.preserve_what_differs()
             self.record.clear()
             self.heads.adopt()
+            accepted = self.request.accept_current is not None
+            self.record.remember(UNJUDGED, "" if accepted else self.heads.head or "")
             previous = None
         else:
             self.heads.load()
@@ -204,8 +206,7 @@ class Session:
 
     def _catch_up(self) -> None:
         self.guard.follow_head()
-        # A HEAD that nobody judged brings only lines that a remote has, too, unless a person takes it as it is.
-        self._imports.expect_features(self.adoption.bound, vouched=self._first and self.request.accept_current is None)
+        self._imports.expect_features(self.adoption.bound)
         self._import()
         self.guard.scan()
         self.forgeries.look(self.adoption.bound)
@@ -376,15 +377,19 @@ class Session:
         It does where work is handed in from, begins, or is left for an earlier phase. It does not in a work tree that
         only sees the lanes of others, nor between the phases before: what is written there, and was legal, stays.
         """
+        moved = False
         for name in self.adoption.bound:
             was, now = before.features.get(name), after.features.get(name)
-            if was is None or now is None or was.phase is now.phase or self.adoption.part:
+            if was is None or now is None or was.phase is now.phase:
+                continue
+            moved = True
+            if self.adoption.part:
                 continue
             by_lanes = self.standings.board.feature(name).entered in _WORK
             leaves_work = was.phase in _WORK and not by_lanes
             if now.phase is not Phase.IMPLEMENT and not leaves_work:
                 return False
-        return True
+        return moved
 
     def follow_store(self) -> bool:
         """Take up what was recorded since the last look; whether that changes what is enforced.
